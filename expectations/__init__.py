@@ -1,0 +1,1 @@
+"""What must hold: the doors that a batch of data has to pass, judged by Great Expectations."""

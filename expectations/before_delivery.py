@@ -1,0 +1,250 @@
+"""Door three, before anything is sent: may these people be told anything at all?"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import duckdb
+
+from expectations import gate
+from expectations.gate import Measure, Verdict
+from expectations.raw_tables import read_columns
+from expectations.settings import DoorSettings, reviewed_until, to_utc
+
+DOOR: Final = "before_delivery"
+
+# In these tables every row is a no, or may be one.
+_OPT_OUT_TABLES: Final = ("consents", "erasure_requests")
+
+# The types of email events that no suppression follows from.
+_HARMLESS: Final = ("sent", "delivered", "deferred", "dropped", "open", "click")
+
+# What an opt-out is called by the services, as the beginning or the middle of a word.
+_OPT_OUT_WORD: Final = "[a-z_ .-]*(unsub|complain|bounce|spam)[a-z_ .-]*"
+
+# Which rejected email events may be an opt-out. A row is harmless only if its type can be read
+# and is harmless:
+# * a whole JSON object by its one key `event_type`, whatever its other values say (the url of a
+#   click may well contain "unsubscribe");
+# * a broken JSON object by every `event_type` that is left of it, if no other value is an opt-out's
+#   name, since what is broken may be the key;
+# * any other text as a line of CSV, of which the header is not known: one cell is a harmless type,
+#   none an opt-out's name, the line is one line, and its type was not what it was rejected for.
+_MAY_BE_OPT_OUT: Final = r"""
+    with texts as (
+        select
+            path,
+            row_number,
+            loaded_at,
+            lower(reason) as reason,
+            coalesce(raw_text, '') as raw_text,
+            lower(coalesce(raw_text, '')) as lowered
+        from raw.rejected_rows
+        where table_name = 'email_events' and loaded_at > $since
+    ),
+
+    read as (
+        select
+            *,
+            regexp_matches(lowered, '^\s*[\[{]') or contains(lowered, '":')
+                or contains(lowered, '"event_type"') as is_json,
+            case when json_valid(raw_text) then list_transform(
+                list_filter(json_keys(raw_text), lambda key: lower(key) = 'event_type'),
+                lambda key: lower(trim(json_extract_string(raw_text, '$."' || key || '"')))
+            ) end as json_types,
+            regexp_extract_all(lowered, '"event_type"\s*:\s*"([^"]*)"', 1) as broken_json_types,
+            list_transform(
+                regexp_split_to_array(lowered, '[,;|\t]'),
+                lambda cell: trim(cell, ' "''')
+            ) as cells
+        from texts
+    ),
+
+    judged as (
+        select
+            path,
+            row_number,
+            loaded_at,
+            case
+                when json_types is not null
+                    then len(json_types) = 1 and list_has_all($harmless, json_types)
+                when is_json
+                    then len(broken_json_types) > 0
+                        and list_has_all($harmless, broken_json_types)
+                        and not regexp_matches(lowered, ':\s*"' || $opt_out_word || '"')
+                else
+                    list_has_any($harmless, cells)
+                    and len(list_filter(
+                        cells, lambda cell: regexp_full_match(cell, $opt_out_word)
+                    )) = 0
+                    and not regexp_matches(raw_text, '[\r\n]')
+                    and not contains(reason, 'event_type')
+            end as is_harmless
+        from read
+    )
+
+    select path, row_number, loaded_at, false as is_file
+    from judged
+    where is_harmless is not true
+"""
+
+_REJECTED_ROWS: Final = """
+    select path, row_number, loaded_at, false as is_file
+    from raw.rejected_rows
+    where table_name = $table and loaded_at > $since
+"""
+
+_REFUSED_FILES: Final = """
+    select path, null::bigint as row_number, loaded_at, true as is_file
+    from raw.loaded_files
+    where table_name = $table and status in ('rejected', 'changed') and loaded_at > $since
+"""
+
+
+@dataclass(frozen=True)
+class _LeftOut:
+    """What a load left out of a table, and the first of it by load, path and row."""
+
+    rows: int = 0
+    files: int = 0
+    first_path: str = ""
+    first_row: int | None = None
+    newest_at: datetime | None = None
+
+    @property
+    def first(self) -> str:
+        """Return where the first of it is."""
+        if self.first_row is None:
+            return f"the file {self.first_path}"
+        return f"row {self.first_row} of {self.first_path}"
+
+
+def judge(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    as_of: datetime,
+    judged_at: datetime,
+    settings: DoorSettings,
+) -> Verdict:
+    """Judge whether anything may be delivered.
+
+    Whatever the `as_of`, every opt-out counts that a load has left out. Reads only. Raises
+    SettingsError when a `reviewed_until` lies after `judged_at`, GateError when a rule could not
+    be judged.
+    """
+    as_of, judged_at = to_utc(as_of), to_utc(judged_at)
+    measures = [
+        *_rejected_opt_outs(connection, settings, judged_at),
+        *_rejected_email_event_files(connection, settings, judged_at),
+    ]
+    return gate.judge(DOOR, measures, as_of=as_of, judged_at=judged_at)
+
+
+def _rejected_opt_outs(
+    connection: duckdb.DuckDBPyConnection, settings: DoorSettings, judged_at: datetime
+) -> Iterator[Measure]:
+    rule = settings.before_delivery.rejected_opt_outs
+    key = f"{DOOR}.rejected_opt_outs"
+    since = reviewed_until(rule, key, judged_at=judged_at, source=settings.source)
+    left_out = {
+        table: _left_out(
+            connection,
+            {"rejected_rows": _REJECTED_ROWS, "loaded_files": _REFUSED_FILES},
+            {"table": table, "since": since},
+        )
+        for table in _OPT_OUT_TABLES
+    }
+    left_out["email_events"] = _left_out(
+        connection,
+        {"rejected_rows": _MAY_BE_OPT_OUT},
+        {"harmless": list(_HARMLESS), "opt_out_word": _OPT_OUT_WORD, "since": since},
+    )
+    for table, left in left_out.items():
+        for severity, bound in rule.bounds():
+            yield Measure(
+                rule="rejected_opt_outs",
+                table=table,
+                severity=severity,
+                observed=float(left.rows + left.files),
+                at_most=float(bound.rows_at_most),
+                fact=(
+                    f"{_counted(left)} that may be an opt-out could not be loaded into "
+                    f"raw.{table}, first {left.first}"
+                    if left.rows or left.files
+                    else f"no opt-out was left out of raw.{table}"
+                ),
+                way_out=_way_out(left, key, settings.source),
+            )
+
+
+def _rejected_email_event_files(
+    connection: duckdb.DuckDBPyConnection, settings: DoorSettings, judged_at: datetime
+) -> Iterator[Measure]:
+    rule = settings.before_delivery.rejected_email_event_files
+    key = f"{DOOR}.rejected_email_event_files"
+    since = reviewed_until(rule, key, judged_at=judged_at, source=settings.source)
+    left = _left_out(
+        connection, {"loaded_files": _REFUSED_FILES}, {"table": "email_events", "since": since}
+    )
+    for severity, bound in rule.bounds():
+        yield Measure(
+            rule="rejected_email_event_files",
+            table="email_events",
+            severity=severity,
+            observed=float(left.files),
+            at_most=float(bound.files_at_most),
+            fact=(
+                f"{_counted(left)} with events, opt-outs perhaps among them, could not be loaded "
+                f"into raw.email_events, first {left.first}"
+                if left.files
+                else "no file was left out of raw.email_events"
+            ),
+            way_out=_way_out(left, key, settings.source),
+        )
+
+
+def _left_out(
+    connection: duckdb.DuckDBPyConnection,
+    query_of: Mapping[str, str],
+    parameters: Mapping[str, object],
+) -> _LeftOut:
+    """Count what the queries find, of those whose table is there.
+
+    Another loader than ours keeps no such tables, and then nothing is known to be left out.
+    """
+    columns = read_columns(connection)
+    queries = [f"({query})" for table, query in query_of.items() if table in columns]
+    if not queries:
+        return _LeftOut()
+    found = connection.execute(
+        f"""
+        with left_out as ({" union all ".join(queries)})
+        select
+            count(*) filter (where not is_file),
+            count(*) filter (where is_file),
+            coalesce(first(path order by loaded_at, path, row_number), ''),
+            first(row_number order by loaded_at, path, row_number),
+            max(loaded_at)
+        from left_out
+        """,
+        parameters,
+    ).fetchone()
+    return _LeftOut(*found) if found else _LeftOut()
+
+
+def _counted(left: _LeftOut) -> str:
+    rows = f"{left.rows} {'row' if left.rows == 1 else 'rows'}"
+    files = f"{left.files} {'file' if left.files == 1 else 'files'}"
+    return " and ".join(text for number, text in ((left.rows, rows), (left.files, files)) if number)
+
+
+def _way_out(left: _LeftOut, key: str, source: str) -> str:
+    until = f"{left.newest_at.isoformat()}Z" if left.newest_at else "the time of that load"
+    where = " and ".join(
+        name
+        for number, name in ((left.rows, "raw.rejected_rows"), (left.files, "raw.loaded_files"))
+        if number
+    )
+    mend = "mend the file, which is then tried again, or " if left.files else ""
+    return f"look at them in {where}, {mend}set {key}.reviewed_until in {source} to {until}"

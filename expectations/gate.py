@@ -1,0 +1,236 @@
+"""The gate: Great Expectations judges the figures of a door; nothing else here imports it.
+
+Figures are measured in the database by SQL, one per rule and table, and arrive here as measures;
+Great Expectations gets them as a small frame and decides. So a verdict over fifty million events
+costs what the SQL costs. This module knows no door and no table.
+"""
+
+import logging
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+Severity = Literal["warn", "stop"]
+
+# The column of the frame that names the table.
+_TABLE: Final = "table"
+
+# An address may stand in a file's name or in a value that slipped into another column.
+_ADDRESS: Final = re.compile(r"[^\s/@]+@[^\s/@]+")
+
+
+class GateError(RuntimeError):
+    """Great Expectations could not judge a measure; that is no verdict, neither good nor bad."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure of a batch beside its bound.
+
+    `fact` says what was measured, as a clause; `way_out` what to do when the bound is broken.
+    A measure without an observed value, or with `is_judged` false, always passes: there is
+    nothing to judge, or too little.
+    """
+
+    rule: str
+    table: str
+    severity: Severity
+    observed: float | None
+    fact: str
+    way_out: str
+    at_most: float | None = None
+    at_least: float | None = None
+    is_judged: bool = True
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a door says about one rule and one table; passed rules have their finding too."""
+
+    rule: str
+    table: str
+    severity: Severity
+    passed: bool
+    observed: float | None
+    threshold: float | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of one batch at one door. Times are UTC without a zone."""
+
+    door: str
+    findings: tuple[Finding, ...]
+    as_of: datetime
+    judged_at: datetime
+
+    @property
+    def stops(self) -> tuple[Finding, ...]:
+        """Return the findings that stop the line."""
+        return tuple(f for f in self.findings if f.severity == "stop" and not f.passed)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """Return the findings that warn, without those of which a stop says the same."""
+        stopped = {(f.rule, f.table) for f in self.stops}
+        return tuple(
+            f
+            for f in self.findings
+            if f.severity == "warn" and not f.passed and (f.rule, f.table) not in stopped
+        )
+
+    @property
+    def stopped(self) -> bool:
+        """Tell whether nothing may go through."""
+        return bool(self.stops)
+
+    @property
+    def sentence(self) -> str:
+        """Return the verdict in one sentence, fit to be the last line of a command."""
+        door = f"the door {self.door}"
+        if self.stops:
+            first = self.stops[0]
+            others = len(self.stops) - 1
+            more = f" ({others} more in raw.door_verdicts)" if others else ""
+            text = first.sentence.removesuffix(".")
+            return f"{door} stopped the batch: {first.rule}: {text}{more}."
+        warned = f", {len(self.warnings)} with a warning" if self.warnings else ""
+        return f"{door} let the batch through: {len(self.findings)} rules judged{warned}."
+
+
+def judge(
+    door: str, measures: Sequence[Measure], *, as_of: datetime, judged_at: datetime
+) -> Verdict:
+    """Let Great Expectations judge the measures of one door.
+
+    Returns a verdict with one finding per measure, in the same order. Raises GateError when a
+    measure could not be judged, so that a broken judge never passes for a good batch.
+    """
+    for measure in measures:
+        # Great Expectations takes a NaN for a missing value, and so for a good one.
+        if measure.observed is not None and not math.isfinite(measure.observed):
+            raise GateError(f"{measure.rule} of {measure.table} measured {measure.observed}")
+    keys = {(measure.table, _expectation(measure)) for measure in measures}
+    if len(keys) < len(measures):
+        raise GateError(f"the door {door} measures one rule of one table twice")
+    passed = _passed(measures) if measures else []
+    findings = tuple(
+        Finding(
+            rule=measure.rule,
+            table=measure.table,
+            severity=measure.severity,
+            passed=has_passed,
+            observed=measure.observed,
+            threshold=measure.at_least if measure.at_most is None else measure.at_most,
+            sentence=_sentence(measure, has_passed),
+        )
+        for measure, has_passed in zip(measures, passed, strict=True)
+    )
+    return Verdict(door=door, findings=findings, as_of=as_of, judged_at=judged_at)
+
+
+def without_addresses(text: str) -> str:
+    """Return the text with everything that looks like an e-mail address blotted out."""
+    return _ADDRESS.sub("***", text)
+
+
+def _sentence(measure: Measure, has_passed: bool) -> str:
+    text = measure.fact if has_passed else f"{measure.fact}; {measure.way_out}"
+    return without_addresses(f"{text}.")
+
+
+def _expectation(measure: Measure) -> str:
+    """Name what Great Expectations is asked to expect; measures of one rule share it."""
+    bounds = [f"at least {measure.at_least:g}"] if measure.at_least is not None else []
+    bounds += [f"at most {measure.at_most:g}"] if measure.at_most is not None else []
+    return f"{measure.rule} {' and '.join(bounds)} ({measure.severity})"
+
+
+def _passed(measures: Sequence[Measure]) -> list[bool]:
+    """Validate a frame of one row per table and one column per expectation.
+
+    A null in it is nothing to judge.
+    """
+    # Lazily: the import takes seconds, and most commands never come to a door.
+    import great_expectations as gx
+    import pandas as pd
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+    from great_expectations.expectations.core.expect_column_values_to_be_between import (
+        ExpectColumnValuesToBeBetween,
+    )
+    from great_expectations.expectations.metadata_types import FailureSeverity
+
+    # It tells of every batch and store on its way; what it has to say to us is in the results.
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+
+    severities = {"stop": FailureSeverity.CRITICAL, "warn": FailureSeverity.WARNING}
+    by_name = {_expectation(measure): measure for measure in measures}
+    tables = list(dict.fromkeys(measure.table for measure in measures))
+    frame = pd.DataFrame({name: pd.Series(index=tables, dtype="float64") for name in by_name})
+    for measure in measures:
+        if measure.is_judged and measure.observed is not None:
+            frame.loc[measure.table, _expectation(measure)] = measure.observed
+    frame.insert(0, _TABLE, tables)
+
+    # The defaults in memory, without the site in a temporary folder that comes with no config.
+    context = gx.get_context(
+        mode="ephemeral",
+        project_config=DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(),
+            analytics_enabled=False,
+            progress_bars=ProgressBarsConfig(globally=False),
+        ),
+    )
+    batch = (
+        context.data_sources.add_pandas("measures")
+        .add_dataframe_asset("batch")
+        .add_batch_definition_whole_dataframe("whole")
+    )
+    suite = context.suites.add(
+        gx.ExpectationSuite(
+            name="door",
+            expectations=[
+                ExpectColumnValuesToBeBetween(
+                    column=name,
+                    min_value=measure.at_least,
+                    max_value=measure.at_most,
+                    severity=severities[measure.severity],
+                )
+                for name, measure in by_name.items()
+            ],
+        )
+    )
+    results = (
+        gx.ValidationDefinition(name="door", data=batch, suite=suite)
+        .run(
+            batch_parameters={"dataframe": frame},
+            result_format={
+                "result_format": "COMPLETE",
+                "unexpected_index_column_names": [_TABLE],
+            },
+        )
+        .results
+    )
+
+    # Results may come in another order than the expectations; the column tells which is which.
+    broken: dict[str, set[str]] = {}
+    for result in results:
+        config = result.expectation_config
+        name = str(config.kwargs["column"]) if config else "a measure"
+        rows = result.result.get("unexpected_index_list")
+        # A success without a row, or a failure with one; anything else is no word that counts.
+        if rows is None or bool(result.success) == bool(rows):
+            raise GateError(f"Great Expectations could not judge {name}: {result.exception_info}")
+        broken[name] = {str(row[_TABLE]) for row in rows}
+    missing = [name for name in by_name if name not in broken]
+    if missing:
+        raise GateError(f"Great Expectations gave no result for {', '.join(missing)}")
+    return [measure.table not in broken[_expectation(measure)] for measure in measures]

@@ -1,0 +1,586 @@
+"""Each rule of the door behind the loader, with a good batch and a bad one."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from expectations import after_loading, verdicts
+from expectations.gate import Finding, Verdict
+from expectations.raw_tables import EXPECTED, REQUIRED, is_stored_as
+from expectations.settings import DoorSettings, SettingsError, read_settings
+from ingestion import contract
+from tests.expectations.conftest import WriteSettings
+from tests.expectations.world import (
+    AS_OF,
+    MONDAY,
+    TUESDAY,
+    WEDNESDAY,
+    add,
+    add_email_event,
+    add_file,
+    add_rejected_row,
+    make_raw_tables,
+)
+
+Connection = duckdb.DuckDBPyConnection
+
+
+def judge(
+    connection: Connection,
+    settings: DoorSettings,
+    *,
+    as_of: datetime = AS_OF,
+    judged_at: datetime = TUESDAY + timedelta(hours=1),
+) -> Verdict:
+    return after_loading.judge(connection, as_of=as_of, judged_at=judged_at, settings=settings)
+
+
+def failed(verdict: Verdict) -> list[tuple[str, str, str]]:
+    return [(f.rule, f.table, f.severity) for f in verdict.findings if not f.passed]
+
+
+def finding(verdict: Verdict, rule: str, table: str, severity: str) -> Finding:
+    (found,) = (
+        f for f in verdict.findings if (f.rule, f.table, f.severity) == (rule, table, severity)
+    )
+    return found
+
+
+def test_a_good_batch_passes_every_rule(connection: Connection, settings: DoorSettings) -> None:
+    verdict = judge(connection, settings)
+
+    assert failed(verdict) == []
+    assert not verdict.stopped
+    assert verdict.sentence.startswith("the door after_loading let the batch through")
+
+
+def test_forty_profiles_pass(connection: Connection, settings: DoorSettings) -> None:
+    for number in range(40):
+        add(
+            connection,
+            "contacts",
+            contact_id=str(number),
+            email=f"reader{number}@example.com",
+            updated_at=MONDAY,
+            _loaded_at=TUESDAY,
+        )
+        add_email_event(connection, email=f"reader{number}@example.com")
+    add_file(connection, "contacts", "all.csv", loaded=40)
+    add_file(connection, "email_events", "day.csv", loaded=41)
+
+    assert failed(judge(connection, settings)) == []
+
+
+def test_a_batch_of_fifteen_years_ago_passes_at_its_own_as_of(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    connection.execute("delete from raw.email_events")
+    add_email_event(connection, occurred_at=datetime.fromisoformat("2011-12-09T12:00:00"))
+
+    assert failed(judge(connection, settings, as_of=datetime.fromisoformat("2011-12-10"))) == []
+
+
+# required_tables
+
+
+def test_contacts_alone_are_enough(connection: Connection, settings: DoorSettings) -> None:
+    connection.execute("delete from raw.email_events")
+    add(connection, "contacts", contact_id="1", updated_at=MONDAY, _loaded_at=TUESDAY)
+
+    assert failed(judge(connection, settings)) == []
+
+
+def test_nothing_loaded_stops(connection: Connection, settings: DoorSettings) -> None:
+    connection.execute("delete from raw.email_events")
+
+    verdict = judge(connection, settings)
+
+    assert failed(verdict) == [("required_tables", "email_events, contacts", "stop")]
+    assert "nothing was loaded: raw.email_events and raw.contacts hold no row" in verdict.sentence
+
+
+def test_a_warehouse_without_a_raw_table_is_stopped_not_broken(settings: DoorSettings) -> None:
+    with duckdb.connect() as connection:
+        assert failed(judge(connection, settings)) == [
+            ("required_tables", "email_events, contacts", "stop")
+        ]
+
+
+# rejected_rows
+
+
+def test_exactly_a_tenth_of_the_rows_may_be_rejected(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_file(connection, "orders", "day.csv", loaded=225, rejected=25)
+
+    verdict = judge(connection, settings)
+
+    assert failed(verdict) == [("rejected_rows", "orders", "warn")]
+    assert finding(verdict, "rejected_rows", "orders", "stop").observed == pytest.approx(0.1)
+
+
+def test_more_than_a_tenth_of_rejected_rows_stops(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_file(connection, "orders", "monday.csv", loaded=100, rejected=6)
+    add_file(connection, "orders", "tuesday.csv", loaded=100, rejected=24)
+    add_rejected_row(connection, "orders", "B7;bo@example.com;?", path="tuesday.csv", row=12)
+    add_rejected_row(connection, "orders", "B9;bo@example.com;?", path="monday.csv", row=31)
+
+    verdict = judge(connection, settings)
+
+    assert verdict.stopped
+    assert [f.rule for f in verdict.stops] == ["rejected_rows"]
+    assert verdict.warnings == ()
+    assert "30 of 230 rows loaded into raw.orders" in verdict.sentence
+    assert "(13.0%, allowed are 10.0%), the first is row 31 of monday.csv" in verdict.sentence
+    assert "raw.rejected_rows" in verdict.sentence
+    assert "expectations/doors.yml" in verdict.sentence
+    assert "example.com" not in verdict.sentence
+
+
+def test_a_few_rejected_rows_of_a_small_file_only_warn(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_file(connection, "orders", "day.csv", loaded=16, rejected=24)
+
+    verdict = judge(connection, settings)
+
+    assert failed(verdict) == [("rejected_rows", "orders", "warn")]
+    assert [f.table for f in verdict.warnings] == ["orders"]
+    assert verdict.sentence.endswith(", 1 with a warning.")
+
+
+def test_one_rejected_row_in_a_hundred_does_not_even_warn(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_file(connection, "orders", "day.csv", loaded=99, rejected=1)
+
+    assert failed(judge(connection, settings)) == []
+
+
+def test_a_door_that_stopped_stays_shut_when_the_command_is_run_again(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_file(connection, "orders", "day.csv", loaded=70, rejected=30)
+    for hours in (1, 2, 3):
+        verdict = judge(connection, settings, judged_at=TUESDAY + timedelta(hours=hours))
+        verdicts.record(connection, verdict)
+        assert verdict.stopped
+
+
+def test_good_rows_loaded_after_bad_ones_open_the_door(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_file(connection, "orders", "day.csv", loaded=70, rejected=30)
+    verdicts.record(connection, judge(connection, settings))
+    add_file(connection, "orders", "mended.csv", loaded=200, loaded_at=WEDNESDAY)
+
+    assert not judge(connection, settings, judged_at=WEDNESDAY).stopped
+
+
+def test_what_passed_once_counts_no_more(connection: Connection, settings: DoorSettings) -> None:
+    add_file(connection, "orders", "day.csv", loaded=100_000, rejected=0)
+    verdicts.record(connection, judge(connection, settings))
+    add_file(connection, "orders", "broken.csv", loaded=70, rejected=30, loaded_at=WEDNESDAY)
+
+    verdict = judge(connection, settings, judged_at=WEDNESDAY)
+
+    assert finding(verdict, "rejected_rows", "orders", "stop").observed == pytest.approx(0.3)
+    assert verdict.stopped
+
+
+def test_a_pass_with_a_warning_is_a_pass(connection: Connection, settings: DoorSettings) -> None:
+    add_file(connection, "orders", "day.csv", loaded=95, rejected=5)
+    verdicts.record(connection, judge(connection, settings))
+
+    verdict = judge(connection, settings, judged_at=WEDNESDAY)
+
+    assert finding(verdict, "rejected_rows", "orders", "warn").observed == 0
+
+
+def test_files_that_somebody_has_looked_at_count_no_more(
+    connection: Connection, doors_file: WriteSettings
+) -> None:
+    add_file(connection, "orders", "day.csv", loaded=70, rejected=30, loaded_at=TUESDAY)
+    rule = "stop: {share_at_most: 0.10, rows_at_least: 25}\n    reviewed_until: "
+    settings = read_settings(doors_file(f"{rule}null", f"{rule}2026-03-03T06:00:00Z"))
+
+    assert failed(judge(connection, settings)) == []
+
+
+def test_nobody_has_looked_at_rows_of_the_future(
+    connection: Connection, doors_file: WriteSettings
+) -> None:
+    settings = read_settings(
+        doors_file("reviewed_until: null", "reviewed_until: 2999-01-01T00:00:00Z")
+    )
+
+    with pytest.raises(SettingsError, match=r"rejected_rows.reviewed_until: .* in the future"):
+        judge(connection, settings)
+
+
+# rejected_files
+
+
+def test_loaded_files_raise_no_warning(connection: Connection, settings: DoorSettings) -> None:
+    add_file(connection, "orders", "day.parquet", loaded=3)
+
+    verdict = judge(connection, settings)
+
+    assert finding(verdict, "rejected_files", "orders", "warn").observed == 0
+    assert failed(verdict) == []
+
+
+def test_a_file_rejected_whole_warns_until_it_is_loaded(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_file(connection, "orders", "b.parquet", status="rejected")
+    add_file(connection, "orders", "a.parquet", status="changed")
+
+    first = judge(connection, settings)
+    verdicts.record(connection, first)
+    second = judge(connection, settings, judged_at=WEDNESDAY)
+
+    assert failed(first) == failed(second) == [("rejected_files", "orders", "warn")]
+    warning = finding(first, "rejected_files", "orders", "warn")
+    assert warning.observed == 2
+    assert warning.sentence.startswith(
+        "2 files of raw.orders not loaded, the first, a.parquet, changed after it was loaded;"
+    )
+
+    add_file(connection, "orders", "a.parquet", loaded=1, loaded_at=WEDNESDAY)
+    add_file(connection, "orders", "b.parquet", loaded=1, loaded_at=WEDNESDAY)
+    assert failed(judge(connection, settings, judged_at=WEDNESDAY)) == []
+
+
+def test_a_file_named_after_a_person_is_not_named_in_full(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_file(connection, "consents", "2026/cy@example.com.csv", status="rejected")
+
+    verdict = judge(connection, settings)
+
+    assert "the first, 2026/*** was rejected whole" in verdict.warnings[0].sentence
+
+
+# freshness
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        (timedelta(days=7), []),
+        (timedelta(days=7, seconds=1), ["warn"]),
+        (timedelta(days=760), ["warn"]),
+        (timedelta(days=760, seconds=1), ["warn", "stop"]),
+    ],
+)
+def test_old_events_warn_and_very_old_ones_stop(
+    connection: Connection, settings: DoorSettings, age: timedelta, expected: list[str]
+) -> None:
+    verdict = judge(connection, settings, as_of=MONDAY + age)
+
+    assert [f.severity for f in verdict.findings if not f.passed] == expected
+
+
+def test_the_newest_of_emails_visits_and_orders_counts(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    as_of = MONDAY + timedelta(days=30)
+    add(
+        connection,
+        "orders",
+        order_id="A1",
+        email="ada@example.com",
+        ordered_at=as_of - timedelta(days=3),
+        total_amount=9,
+        _loaded_at=TUESDAY,
+    )
+
+    verdict = judge(connection, settings, as_of=as_of)
+
+    assert failed(verdict) == []
+    assert finding(
+        verdict, "freshness", "email_events, web_events, orders", "stop"
+    ).observed == pytest.approx(3)
+
+
+def test_events_after_the_as_of_are_not_seen(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_email_event(connection, occurred_at=MONDAY - timedelta(days=20))
+
+    verdict = judge(connection, settings, as_of=MONDAY - timedelta(days=1))
+
+    assert [f.observed for f in verdict.warnings] == [pytest.approx(19)]
+
+
+def test_no_event_before_the_as_of_is_nothing_to_judge(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    verdict = judge(connection, settings, as_of=MONDAY - timedelta(days=1))
+
+    assert failed(verdict) == []
+    rule = finding(verdict, "freshness", "email_events, web_events, orders", "stop")
+    assert rule.observed is None
+
+
+def test_an_as_of_with_an_offset_is_the_same_instant(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    connection.execute("set TimeZone = 'America/New_York'")
+    as_of = (MONDAY + timedelta(days=2)).replace(tzinfo=UTC).astimezone()
+
+    verdict = judge(connection, settings, as_of=as_of)
+
+    rule = finding(verdict, "freshness", "email_events, web_events, orders", "stop")
+    assert rule.observed == pytest.approx(2)
+
+
+# known words
+
+
+def add_web_event(connection: Connection, event_type: str) -> None:
+    add(
+        connection,
+        "web_events",
+        event_type=event_type,
+        occurred_at=MONDAY,
+        anonymous_id="cookie",
+        _loaded_at=TUESDAY,
+    )
+
+
+def add_order(connection: Connection, status: str | None) -> None:
+    add(
+        connection,
+        "orders",
+        order_id="A1",
+        email="ada@example.com",
+        ordered_at=MONDAY,
+        total_amount=9,
+        status=status,
+        _loaded_at=TUESDAY,
+    )
+
+
+def add_consent(connection: Connection, status: str) -> None:
+    add(
+        connection,
+        "consents",
+        email="ada@example.com",
+        purpose="email_marketing",
+        status=status,
+        recorded_at=MONDAY,
+        _loaded_at=TUESDAY,
+    )
+
+
+def test_the_words_of_the_contract_are_known(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    for event_type in contract_values("email_events", "event_type"):
+        add_email_event(connection, event_type)
+    for bounce_type in ("hard", "Soft", "HARD", None):
+        add_email_event(connection, "bounce", bounce_type=bounce_type)
+    for event_type in ("page_view", "product_view", "add_to_cart", "form_submit"):
+        add_web_event(connection, event_type)
+    for status in ("placed", "paid", "cancelled", "refunded", None):
+        add_order(connection, status)
+    for status in contract_values("consents", "status"):
+        add_consent(connection, status)
+
+    assert failed(judge(connection, settings)) == []
+
+
+def test_an_unknown_web_event_type_warns_with_its_share(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    for event_type in ("scroll", "scroll", "scroll", "page_viewed"):
+        add_web_event(connection, event_type)
+
+    verdict = judge(connection, settings)
+
+    assert failed(verdict) == [("known_web_event_types", "web_events", "warn")]
+    assert verdict.warnings[0].observed == pytest.approx(0.25)
+    assert verdict.warnings[0].sentence.startswith(
+        "1 of 4 rows in raw.web_events (25.0%) have an unknown event_type, "
+        'most often "page_viewed";'
+    )
+
+
+def test_an_unknown_email_event_type_stops(connection: Connection, settings: DoorSettings) -> None:
+    add_email_event(connection, "group_unsubscribe")
+
+    verdict = judge(connection, settings)
+
+    assert failed(verdict) == [("known_email_event_types", "email_events", "stop")]
+    assert 'most often "group_unsubscribe"' in verdict.sentence
+
+
+def test_a_word_that_may_be_a_person_is_not_shown(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_email_event(connection, "bo@example.com")
+
+    verdict = judge(connection, settings)
+
+    assert verdict.stopped
+    assert "bo@" not in verdict.sentence
+
+
+def test_a_bounce_that_is_neither_hard_nor_soft_stops(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_email_event(connection, "bounce", bounce_type="permanent")
+
+    assert failed(judge(connection, settings)) == [("known_bounce_types", "email_events", "stop")]
+
+
+def test_the_bounce_type_of_what_is_no_bounce_does_not_matter(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_email_event(connection, "delivered", bounce_type="none")
+
+    assert failed(judge(connection, settings)) == []
+
+
+def test_an_unknown_order_status_warns(connection: Connection, settings: DoorSettings) -> None:
+    add_order(connection, "paid")
+    add_order(connection, "shipped")
+
+    verdict = judge(connection, settings)
+
+    assert failed(verdict) == [("known_order_statuses", "orders", "warn")]
+    assert verdict.warnings[0].observed == pytest.approx(0.5)
+
+
+def test_an_unknown_consent_status_stops(connection: Connection, settings: DoorSettings) -> None:
+    add_consent(connection, "revoked")
+
+    assert failed(judge(connection, settings)) == [("known_consent_statuses", "consents", "stop")]
+
+
+# required_values and column_types, for another loader than ours
+
+
+def test_rows_without_a_required_value_stop(connection: Connection, settings: DoorSettings) -> None:
+    add_email_event(connection, email=None)
+    add_email_event(connection, None)
+    add_email_event(connection, None, email=None)
+    add(connection, "web_events", event_type="scroll", occurred_at=MONDAY, _loaded_at=TUESDAY)
+
+    verdict = judge(connection, settings)
+
+    assert failed(verdict) == [
+        ("required_values", "email_events", "stop"),
+        ("required_values", "web_events", "stop"),
+    ]
+    emails, visits = verdict.stops
+    assert emails.observed == 4
+    assert "2 without event_type, 2 without email" in emails.sentence
+    assert "1 without anonymous_id or email" in visits.sentence
+    assert "(1 more in raw.door_verdicts)" in verdict.sentence
+
+
+def test_a_visitor_needs_a_cookie_or_an_address_not_both(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    for known in ({"anonymous_id": "cookie"}, {"email": "ada@example.com"}):
+        add(
+            connection,
+            "web_events",
+            event_type="scroll",
+            occurred_at=MONDAY,
+            _loaded_at=TUESDAY,
+            **known,
+        )
+
+    assert failed(judge(connection, settings)) == []
+
+
+def test_columns_of_another_type_or_missing_stop(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    connection.execute("alter table raw.orders alter total_amount type varchar")
+    connection.execute("alter table raw.orders alter ordered_at type timestamptz")
+    connection.execute("alter table raw.orders drop currency")
+
+    verdict = judge(connection, settings)
+
+    assert failed(verdict) == [("column_types", "orders", "stop")]
+    assert verdict.stops[0].observed == 3
+    assert (
+        "raw.orders differs from the contract in 3 columns: "
+        "ordered_at is TIMESTAMP WITH TIME ZONE, not timestamp, currency is missing, "
+        "total_amount is VARCHAR, not decimal"
+    ) in verdict.sentence
+
+
+def test_another_loader_may_leave_out_what_only_ours_keeps(settings: DoorSettings) -> None:
+    with duckdb.connect() as connection:
+        make_raw_tables(connection)
+        connection.execute("drop table raw.loaded_files")
+        connection.execute("drop table raw.rejected_rows")
+        connection.execute("drop table raw.campaigns")
+        for table in ("email_events", "orders"):
+            connection.execute(f"alter table raw.{table} drop _file")
+            connection.execute(f"alter table raw.{table} drop _row")
+        connection.execute("alter table raw.orders alter total_amount type double")
+        add_email_event(connection)
+
+        assert failed(judge(connection, settings)) == []
+
+
+# the contract, told twice
+
+
+def contract_values(table: str, column: str) -> tuple[str, ...]:
+    (found,) = (c.values for c in contract.TABLES[table].columns if c.name == column)
+    return found
+
+
+def test_the_door_expects_the_columns_of_the_contract() -> None:
+    assert list(EXPECTED) == list(contract.TABLES)
+    for name, table in contract.TABLES.items():
+        wanted = {c.name: c.type.partition("(")[0] for c in table.columns}
+        assert EXPECTED[name] == wanted | {"_loaded_at": "timestamp"}
+
+
+def test_the_door_requires_what_the_contract_requires() -> None:
+    for name, table in contract.TABLES.items():
+        wanted = {(c.name,) for c in table.columns if c.is_required} | {("_loaded_at",)}
+        if table.needs_one_of:
+            wanted.add(table.needs_one_of)
+        assert set(REQUIRED[name]) == wanted
+
+
+def test_the_loader_stores_every_column_as_the_door_expects_it() -> None:
+    for name, table in contract.TABLES.items():
+        for column in table.columns:
+            assert is_stored_as(EXPECTED[name][column.name], column.sql_type)
+
+
+@pytest.mark.parametrize("stored", ["VARCHAR[]", "STRUCT(a VARCHAR)", "BLOB", "BIGINT"])
+def test_what_only_looks_like_text_is_none(stored: str) -> None:
+    assert not is_stored_as("text", stored)
+
+
+def test_judging_leaves_nothing_behind_and_says_nothing(
+    connection: Connection,
+    settings: DoorSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    judge(connection, settings)
+
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+    assert connection.execute("select count(*) from raw.door_verdicts").fetchall() == [(0,)]
