@@ -1,0 +1,130 @@
+"""What a model says, made to mean what it says: 0.3 is three in ten.
+
+Beta calibration (Kull, Silva Filho, Flach 2017): logit q = a ln p - b ln(1 - p) + c. Platt scaling
+is its special case a = b. Both are strictly increasing, so ranks survive; isotonic regression, the
+usual alternative, maps whole stretches of ranks to one probability.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+# Keeps the map strictly increasing where the rows would rather have it flat or falling.
+SMALLEST_WEIGHT = 1e-3
+# Largest calibrated log-odds: float64 tells 1 / (1 + exp(-25)) from 1, so nothing is ever certain.
+LARGEST_LOGIT = 25.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A strictly increasing map from a model's log-odds to probabilities, as three numbers."""
+
+    weight_log_p: float
+    weight_log_not_p: float
+    intercept: float
+
+    def probabilities(self, margins: npt.ArrayLike) -> Floats:
+        """Return calibrated probabilities, float64, strictly between 0 and 1.
+
+        `margins` are the model's raw log-odds, any length.
+        """
+        log_p, minus_log_not_p = _log_terms(np.asarray(margins, dtype=np.float64))
+        logits = (
+            self.weight_log_p * log_p + self.weight_log_not_p * minus_log_not_p + self.intercept
+        )
+        return _sigmoid(np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT))
+
+
+def fit_calibration(
+    margins: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    *,
+    method: Literal["platt", "beta"],
+    ridge: float,
+) -> Calibration:
+    """Fit a calibration by penalised maximum likelihood.
+
+    `margins` are log-odds of a model that never saw these rows, `labels` booleans. `ridge` weighs
+    the squared distance to the map that changes nothing; it keeps a handful of rows from tearing
+    the map, and vanishes beside thousands. A weight that would come out negative is held at
+    `SMALLEST_WEIGHT` and the rest fitted anew, as the paper proposes.
+    """
+    outcomes = np.asarray(labels, dtype=np.float64)
+    log_p, minus_log_not_p = _log_terms(np.asarray(margins, dtype=np.float64))
+    ones = np.ones_like(outcomes)
+    if method == "platt":
+        design = np.column_stack([log_p + minus_log_not_p, ones])
+    else:
+        design = np.column_stack([log_p, minus_log_not_p, ones])
+    neutral = np.append(np.ones(design.shape[1] - 1), 0.0)
+
+    held = np.zeros(len(neutral), dtype=bool)
+    start = neutral
+    while True:
+        weights = _logistic_regression(design, outcomes, neutral, start, held, ridge)
+        falling = ~held & (weights < SMALLEST_WEIGHT)
+        falling[-1] = False  # the intercept may be anything
+        if not falling.any():
+            break
+        held |= falling
+        start = np.where(held, SMALLEST_WEIGHT, neutral)
+    return Calibration(float(weights[0]), float(weights[-2]), float(weights[-1]))
+
+
+def _logistic_regression(
+    design: Floats,
+    outcomes: Floats,
+    neutral: Floats,
+    start: Floats,
+    held: npt.NDArray[np.bool_],
+    ridge: float,
+) -> Floats:
+    """Minimise log loss plus ridge by Newton's method over the weights that are not held."""
+    weights = start.copy()
+    loss = _penalised_loss(design, outcomes, neutral, weights, ridge)
+    free = ~held
+    for _ in range(100):
+        fitted = _sigmoid(design @ weights)
+        gradient = design.T @ (fitted - outcomes) + ridge * (weights - neutral)
+        curvature = (design * (fitted * (1 - fitted))[:, None]).T @ design
+        # Invertible even when all margins are the same and ridge is 0.
+        curvature += (ridge + 1e-9) * np.eye(len(weights))
+        step = np.zeros_like(weights)
+        step[free] = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
+        scale = 1.0
+        while scale > 1e-6:
+            moved = weights - scale * step
+            moved_loss = _penalised_loss(design, outcomes, neutral, moved, ridge)
+            if moved_loss <= loss:
+                break
+            scale /= 2
+        else:
+            return weights
+        converged = loss - moved_loss <= 1e-12 * max(1.0, abs(loss))
+        weights, loss = moved, moved_loss
+        if converged:
+            return weights
+    return weights
+
+
+def _penalised_loss(
+    design: Floats, outcomes: Floats, neutral: Floats, weights: Floats, ridge: float
+) -> float:
+    logits = design @ weights
+    misfit = np.logaddexp(0.0, logits) - outcomes * logits
+    return float(misfit.sum() + 0.5 * ridge * np.square(weights - neutral).sum())
+
+
+def _log_terms(margins: Floats) -> tuple[Floats, Floats]:
+    """Return ln p and -ln(1 - p) of log-odds, without the loss of 1 - p near 1."""
+    return -np.logaddexp(0.0, -margins), np.logaddexp(0.0, margins)
+
+
+def _sigmoid(logits: Floats) -> Floats:
+    return np.exp(-np.logaddexp(0.0, -logits))
