@@ -24,3 +24,6 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 setup: $(READY) ## make the environment in .venv
+
+lock: ## resolve requirements.in anew into requirements.lock (needs uv)
+	uv pip compile --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header --no-emit-index-url --upgrade -q requirements.in -o requirements.lock

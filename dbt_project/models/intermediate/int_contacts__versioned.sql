@@ -1,0 +1,71 @@
+with
+
+contacts as (
+    select * from {{ ref('stg_crm__contacts') }}
+    where updated_at <= {{ as_of() }}
+),
+
+-- A contact that ever carried an erased address names the erased person in each of its versions.
+erased_contacts as (
+    select distinct
+        contacts.contact_id,
+        contacts.source_system
+    from contacts
+    inner join {{ ref('int_addresses__erased') }} as erased on contacts.email = erased.email
+),
+
+retained as (
+    select contacts.*
+    from contacts
+    left join erased_contacts
+        on
+            contacts.contact_id = erased_contacts.contact_id
+            and contacts.source_system is not distinct from erased_contacts.source_system
+    where erased_contacts.contact_id is null
+),
+
+superseded as (
+    select
+        *,
+        lead(updated_at) over (
+            partition by contact_id, source_system
+            order by
+                updated_at,
+                email nulls first,
+                phone nulls first,
+                first_name nulls first,
+                last_name nulls first,
+                birth_date nulls first,
+                country nulls first,
+                region nulls first,
+                city nulls first,
+                postal_code nulls first,
+                timezone nulls first,
+                created_at nulls first,
+                is_deleted nulls first
+        ) as superseded_at
+    from retained
+),
+
+final as (
+    select
+        contact_id,
+        source_system,
+        email,
+        phone,
+        first_name,
+        last_name,
+        birth_date,
+        country,
+        region,
+        city,
+        postal_code,
+        timezone,
+        coalesce(is_deleted, false) as is_deleted,
+        created_at,
+        updated_at,
+        superseded_at
+    from superseded
+)
+
+select * from final

@@ -1,0 +1,40 @@
+with
+
+cutoffs as (
+    select * from {{ ref('int_cutoffs__listed') }}
+),
+
+-- What counts as being active is known at the cutoff: an order as it stood then.
+activities as (
+    select
+        profile_key,
+        occurred_at as active_at,
+        occurred_at as known_from,
+        cast(null as timestamp) as superseded_at
+    from {{ ref('int_email_events__classified') }}
+    where is_human
+    union all
+    select
+        profiles.profile_key,
+        orders.ordered_at as active_at,
+        orders.known_from,
+        orders.superseded_at
+    from {{ ref('int_orders__versioned') }} as orders
+    inner join {{ ref('int_profiles__resolved') }} as profiles on orders.email = profiles.email
+    where orders.is_order
+),
+
+final as (
+    select distinct
+        cutoffs.cutoff_at,
+        activities.profile_key
+    from cutoffs
+    inner join activities
+        on
+            activities.active_at > {{ timestamp_add('hour', '-24 * 60', 'cutoffs.cutoff_at') }}
+            and activities.active_at <= cutoffs.cutoff_at
+            and activities.known_from <= cutoffs.cutoff_at
+            and (activities.superseded_at is null or activities.superseded_at > cutoffs.cutoff_at)
+)
+
+select * from final

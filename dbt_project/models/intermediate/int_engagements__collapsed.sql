@@ -1,0 +1,25 @@
+with
+
+engagements as (
+    select * from {{ ref('int_email_events__classified') }}
+),
+
+final as (
+    select
+        profile_key,
+        event_type,
+        message_key,
+        case when event_type = 'click' then url end as url,
+        min(case when is_human then occurred_at end) as first_human_at,
+        max(case when is_human then occurred_at end) as last_human_at,
+        max(case when not is_human then occurred_at end) as last_machine_at,
+        max(occurred_at) as last_at
+    from engagements
+    group by
+        profile_key,
+        event_type,
+        message_key,
+        case when event_type = 'click' then url end
+)
+
+select * from final

@@ -1,0 +1,39 @@
+{%- set reporting_currency -%}
+    cast({{ "null" if var('reporting_currency') is none else "'" ~ var('reporting_currency') ~ "'" }}
+    as {{ dbt.type_string() }})
+{%- endset -%}
+with
+
+orders as (
+    select * from {{ ref('int_orders__versioned') }}
+    where superseded_at is null
+),
+
+rates as (
+    select * from {{ ref('currency_rates') }}
+    where reporting_currency = {{ reporting_currency }}
+),
+
+final as (
+    select
+        orders.order_id,
+        profiles.profile_id,
+        profiles.profile_key,
+        orders.status,
+        orders.is_order,
+        orders.currency,
+        orders.total_amount,
+        -- Null where there is no rate: such an order counts, its amount does not.
+        case
+            when {{ reporting_currency }} is null or orders.currency = {{ reporting_currency }}
+                then orders.total_amount
+            else cast(round(orders.total_amount * rates.rate, 2) as decimal(18, 2))
+        end as revenue_amount,
+        orders.ordered_at,
+        orders.updated_at
+    from orders
+    inner join {{ ref('int_profiles__resolved') }} as profiles on orders.email = profiles.email
+    left join rates on orders.currency = rates.currency
+)
+
+select * from final

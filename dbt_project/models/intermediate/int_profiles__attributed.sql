@@ -1,0 +1,96 @@
+with
+
+profiles as (
+    select * from {{ ref('int_profiles__resolved') }}
+),
+
+contacts as (
+    select
+        profiles.profile_key,
+        contacts.contact_id,
+        contacts.source_system,
+        contacts.first_name,
+        contacts.last_name,
+        contacts.birth_date,
+        contacts.country,
+        contacts.region,
+        contacts.city,
+        -- A name that is not of the IANA's list counts as unknown.
+        timezones.timezone,
+        contacts.updated_at
+    from {{ ref('int_contacts__versioned') }} as contacts
+    inner join profiles on contacts.email = profiles.email
+    left join {{ ref('timezones') }} as timezones on contacts.timezone = timezones.timezone
+    where contacts.superseded_at is null and not contacts.is_deleted
+),
+
+-- Of several contacts the newest that has a value gives it, each attribute for itself.
+attributes as (
+    select distinct
+        profile_key,
+        first_value(first_name ignore nulls) over newest_first as first_name,
+        first_value(last_name ignore nulls) over newest_first as last_name,
+        first_value(birth_date ignore nulls) over newest_first as birth_date,
+        first_value(timezone ignore nulls) over newest_first as timezone
+    from contacts
+    window newest_first as (
+        partition by profile_key
+        order by updated_at desc, contact_id desc, source_system desc nulls last
+        rows between unbounded preceding and unbounded following
+    )
+),
+
+-- A place comes as a whole: a city of one source and a country of another would be nowhere.
+contact_places as (
+    select
+        *,
+        row_number() over (
+            partition by profile_key
+            order by updated_at desc, contact_id desc, source_system desc nulls last
+        ) as place_rank
+    from contacts
+    where country is not null
+),
+
+web_places as (
+    select
+        profile_key,
+        country,
+        region,
+        city,
+        row_number() over (
+            partition by profile_key
+            order by occurred_at desc, country, region nulls last, city nulls last
+        ) as place_rank
+    from {{ ref('int_web_events__resolved') }}
+    where country is not null and {{ in_last_days('occurred_at', 30) }}
+),
+
+final as (
+    select
+        profiles.profile_key,
+        attributes.first_name,
+        attributes.last_name,
+        attributes.birth_date,
+        case
+            when web_places.profile_key is not null then web_places.country
+            else contact_places.country
+        end as country,
+        case
+            when web_places.profile_key is not null then web_places.region
+            else contact_places.region
+        end as region,
+        case
+            when web_places.profile_key is not null then web_places.city
+            else contact_places.city
+        end as city,
+        attributes.timezone
+    from profiles
+    left join attributes on profiles.profile_key = attributes.profile_key
+    left join contact_places
+        on profiles.profile_key = contact_places.profile_key and contact_places.place_rank = 1
+    left join web_places
+        on profiles.profile_key = web_places.profile_key and web_places.place_rank = 1
+)
+
+select * from final

@@ -1,0 +1,41 @@
+with
+
+events as (
+    select * from {{ ref('int_web_events__resolved') }}
+),
+
+recent as (
+    select
+        profile_key,
+        count(distinct session_id) as web_sessions_last_7_days,
+        count(distinct case when event_type = 'product_view' then session_id end)
+            as product_view_sessions_last_7_days,
+        count(case when event_type = 'product_view' then 1 end) as product_views_last_7_days,
+        min(
+            case
+                when event_type = 'product_view' and {{ in_last_days('occurred_at', 1) }}
+                    then occurred_at
+            end
+        ) as first_product_view_last_24_hours_at
+    from events
+    where {{ in_last_days('occurred_at', 7) }}
+    group by profile_key
+),
+
+final as (
+    select
+        events.profile_key,
+        coalesce(max(recent.web_sessions_last_7_days), 0) as web_sessions_last_7_days,
+        coalesce(max(recent.product_view_sessions_last_7_days), 0)
+            as product_view_sessions_last_7_days,
+        coalesce(max(recent.product_views_last_7_days), 0) as product_views_last_7_days,
+        max(recent.first_product_view_last_24_hours_at) as first_product_view_last_24_hours_at,
+        max(case when events.event_type = 'add_to_cart' then events.occurred_at end)
+            as last_add_to_cart_at,
+        max(events.occurred_at) as last_visited_at
+    from events
+    left join recent on events.profile_key = recent.profile_key
+    group by events.profile_key
+)
+
+select * from final

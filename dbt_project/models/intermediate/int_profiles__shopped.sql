@@ -1,0 +1,65 @@
+with
+
+orders as (
+    select * from {{ ref('int_orders__current') }}
+    where is_order
+),
+
+lines as (
+    select
+        orders.profile_key,
+        products.category,
+        lines.quantity
+    from orders
+    inner join {{ ref('int_order_lines__current') }} as lines on orders.order_id = lines.order_id
+    left join {{ ref('int_products__current') }} as products on lines.product_id = products.product_id
+    where {{ in_last_days('orders.ordered_at', 30) }}
+),
+
+categories as (
+    select
+        profile_key,
+        category,
+        row_number() over (
+            partition by profile_key
+            -- What has no category is bought too, but is none to write about.
+            order by case when category is null then 1 else 0 end, sum(quantity) desc, category
+        ) as category_rank
+    from lines
+    group by profile_key, category
+),
+
+measured as (
+    select
+        profile_key,
+        count(case when {{ in_last_days('ordered_at', 30) }} then 1 end) as orders_last_30_days,
+        count(case when {{ in_last_days('ordered_at', 90) }} then 1 end) as orders_last_90_days,
+        sum(case when {{ in_last_days('ordered_at', 90) }} then revenue_amount end)
+            as revenue_last_90_days,
+        count(*) as lifetime_orders,
+        sum(revenue_amount) as lifetime_revenue,
+        count(revenue_amount) as valued_orders,
+        max(ordered_at) as last_order_at
+    from orders
+    group by profile_key
+),
+
+final as (
+    select
+        measured.profile_key,
+        categories.category as top_category_last_30_days,
+        categories.profile_key is not null as has_order_line_last_30_days,
+        measured.orders_last_30_days,
+        measured.orders_last_90_days,
+        measured.revenue_last_90_days,
+        measured.lifetime_orders,
+        measured.lifetime_revenue,
+        cast(measured.lifetime_revenue as {{ dbt.type_float() }}) / nullif(measured.valued_orders, 0)
+            as average_order_value,
+        measured.last_order_at
+    from measured
+    left join categories
+        on measured.profile_key = categories.profile_key and categories.category_rank = 1
+)
+
+select * from final

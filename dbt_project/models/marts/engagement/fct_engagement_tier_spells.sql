@@ -1,0 +1,79 @@
+with
+
+profiles as (
+    select * from {{ ref('int_profiles__resolved') }}
+),
+
+changes as (
+    select
+        profile_key,
+        changed_at,
+        {%- for prefix in ['high', 'moderate', 'lapsing'] %}
+        opened_{{ prefix }}_change,
+        clicked_{{ prefix }}_change{{ "," if not loop.last }}
+        {%- endfor %}
+    from {{ ref('int_engagement_tier_changes') }}
+    union all
+    -- The history of a profile begins when it is first seen, mostly with nothing opened yet.
+    select
+        profile_key,
+        first_seen_at as changed_at,
+        {%- for prefix in ['high', 'moderate', 'lapsing'] %}
+        0 as opened_{{ prefix }}_change,
+        0 as clicked_{{ prefix }}_change{{ "," if not loop.last }}
+        {%- endfor %}
+    from profiles
+),
+
+counts as (
+    select
+        profile_key,
+        changed_at,
+        {%- for prefix in ['high', 'moderate', 'lapsing'] %}
+        sum(opened_{{ prefix }}_change) over history as opened_{{ prefix }},
+        sum(clicked_{{ prefix }}_change) over history as clicked_{{ prefix }}{{ "," if not loop.last }}
+        {%- endfor %}
+    from changes
+    window history as (
+        partition by profile_key
+        order by changed_at
+        range between unbounded preceding and current row
+    )
+),
+
+tiers as (
+    select
+        counts.profile_key,
+        counts.changed_at,
+        {{ engagement_tier('counts.clicked_{}', 'counts.opened_{}') }} as engagement_tier
+    from counts
+    cross join {{ ref('int_tier_rules__pivoted') }} as rules
+),
+
+-- Rows of one instant have the same sums, so it does not matter which of them is compared first.
+compared as (
+    select
+        *,
+        lag(engagement_tier) over (partition by profile_key order by changed_at) as previous_tier
+    from tiers
+),
+
+starts as (
+    select
+        *,
+        lead(changed_at) over (partition by profile_key order by changed_at) as next_changed_at
+    from compared
+    where previous_tier is null or previous_tier <> engagement_tier
+),
+
+final as (
+    select
+        profiles.profile_id,
+        starts.engagement_tier,
+        starts.changed_at as valid_from,
+        starts.next_changed_at as valid_to
+    from starts
+    inner join profiles on starts.profile_key = profiles.profile_key
+)
+
+select * from final

@@ -1,0 +1,67 @@
+with
+
+messages as (
+    select * from {{ ref('int_messages__featured') }}
+    where message_id is not null
+),
+
+opened_in_time as (
+    select distinct
+        messages.profile_key,
+        messages.message_id
+    from messages
+    inner join {{ ref('int_email_events__classified') }} as events
+        on
+            messages.profile_key = events.profile_key
+            and messages.message_id = events.message_key
+            and events.event_type = 'open'
+            and events.is_human
+            and events.occurred_at >= messages.sent_at
+            and events.occurred_at <= {{ timestamp_add('hour', 72, 'messages.sent_at') }}
+),
+
+final as (
+    select
+        messages.message_id,
+        profiles.profile_id,
+        messages.sent_at,
+        messages.sent_hour,
+        messages.sent_day_of_week,
+        messages.emails_received_last_7_days,
+        messages.emails_received_last_30_days,
+        messages.emails_received_last_90_days,
+        messages.emails_opened_last_7_days,
+        messages.emails_opened_last_30_days,
+        messages.emails_opened_last_90_days,
+        messages.links_clicked_last_30_days,
+        messages.links_clicked_last_90_days,
+        messages.visit_days_last_7_days,
+        messages.visit_days_last_30_days,
+        messages.lifetime_emails_received,
+        messages.lifetime_emails_opened,
+        messages.lifetime_links_clicked,
+        messages.lifetime_orders,
+        messages.category_emails_received_last_365_days,
+        messages.category_emails_opened_last_365_days,
+        messages.open_rate_last_90_days,
+        messages.lifetime_open_rate,
+        messages.category_open_rate_last_365_days,
+        messages.days_since_last_email,
+        messages.days_since_last_open,
+        messages.days_since_last_click,
+        messages.days_since_last_visit,
+        messages.days_since_first_email,
+        case
+            when {{ timestamp_add('hour', 72, 'messages.sent_at') }} <= {{ as_of() }}
+                then opened_in_time.message_id is not null
+        end as is_opened
+    from messages
+    inner join {{ ref('int_profiles__resolved') }} as profiles
+        on messages.profile_key = profiles.profile_key
+    left join opened_in_time
+        on
+            messages.profile_key = opened_in_time.profile_key
+            and messages.message_id = opened_in_time.message_id
+)
+
+select * from final

@@ -1,0 +1,43 @@
+with
+
+messages as (
+    select * from {{ ref('int_messages__featured') }}
+    where message_id is null
+),
+
+final as (
+    select
+        profiles.profile_id,
+        messages.sent_at as scored_at,
+        messages.sent_hour,
+        messages.sent_day_of_week,
+        messages.emails_received_last_7_days,
+        messages.emails_received_last_30_days,
+        messages.emails_received_last_90_days,
+        messages.emails_opened_last_7_days,
+        messages.emails_opened_last_30_days,
+        messages.emails_opened_last_90_days,
+        messages.links_clicked_last_30_days,
+        messages.links_clicked_last_90_days,
+        messages.visit_days_last_7_days,
+        messages.visit_days_last_30_days,
+        messages.lifetime_emails_received,
+        messages.lifetime_emails_opened,
+        messages.lifetime_links_clicked,
+        messages.lifetime_orders,
+        messages.category_emails_received_last_365_days,
+        messages.category_emails_opened_last_365_days,
+        messages.open_rate_last_90_days,
+        messages.lifetime_open_rate,
+        messages.category_open_rate_last_365_days,
+        messages.days_since_last_email,
+        messages.days_since_last_open,
+        messages.days_since_last_click,
+        messages.days_since_last_visit,
+        messages.days_since_first_email
+    from messages
+    inner join {{ ref('int_profiles__resolved') }} as profiles
+        on messages.profile_key = profiles.profile_key
+)
+
+select * from final

@@ -1,0 +1,123 @@
+with
+
+profiles as (
+    select * from {{ ref('dim_profiles') }}
+),
+
+resolved as (
+    select * from {{ ref('int_profiles__resolved') }}
+),
+
+scores as (
+    select
+        profile_id,
+        churn_probability,
+        open_probability,
+        -- The share of scored profiles at least as likely to go quiet.
+        case
+            when churn_probability is not null
+                then cume_dist() over (
+                    partition by case when churn_probability is null then 0 else 1 end
+                    order by churn_probability desc
+                )
+        end as churn_probability_cume_dist
+    from {{ ref('profile_scores') }}
+),
+
+local_dates as (
+    select
+        profile_id,
+        birth_date,
+        {{ local_date(as_of(), "coalesce(timezone, 'UTC')") }} as local_date
+    from profiles
+    where birth_date is not null
+),
+
+-- The birthday as it falls in the year of the local date and in the next one; 29 February is kept
+-- on 28 February where the year has none.
+birthdays as (
+    select
+        profile_id,
+        local_date,
+        {{ timestamp_add('month', '12 * (' ~ year_of('local_date') ~ ' - ' ~ year_of('birth_date') ~ ')', 'birth_date') }}
+            as this_years,
+        {{ timestamp_add('month', '12 * (' ~ year_of('local_date') ~ ' + 1 - ' ~ year_of('birth_date') ~ ')', 'birth_date') }}
+            as next_years
+    from local_dates
+),
+
+final as (
+    select
+        profiles.profile_id,
+        profiles.first_name,
+        profiles.last_name,
+        profiles.birth_date,
+        profiles.country,
+        profiles.region,
+        profiles.city,
+        profiles.timezone,
+        profiles.engagement_tier,
+        profiles.engagement_tier_all_opens,
+        profiles.engagement_tier_clicks_only,
+        profiles.inactive_reason,
+        shopped.top_category_last_30_days,
+        profiles.may_be_mailed,
+        profiles.may_be_profiled,
+        profiles.suppression_reason,
+        coalesce(shopped.has_order_line_last_30_days, false) as has_order_line_last_30_days,
+        coalesce(
+            birthdays.this_years between birthdays.local_date and {{ timestamp_add('day', 6, 'birthdays.local_date') }}
+            or birthdays.next_years between birthdays.local_date and {{ timestamp_add('day', 6, 'birthdays.local_date') }},
+            false
+        ) as has_birthday_within_7_days,
+        coalesce(
+            {{ in_last_days('browsed.last_add_to_cart_at', 1) }}
+            and (
+                profiles.last_order_at is null
+                or profiles.last_order_at < browsed.last_add_to_cart_at
+            )
+            and carts.open_cart_quantity > 0,
+            false
+        ) as is_recent_abandoner,
+        scores.churn_probability,
+        scores.churn_probability_cume_dist,
+        scores.open_probability,
+        profiles.engagement_score,
+        profiles.emails_opened_last_7_days,
+        profiles.emails_opened_last_14_days,
+        profiles.emails_opened_last_30_days,
+        profiles.emails_opened_last_90_days,
+        profiles.links_clicked_last_7_days,
+        profiles.links_clicked_last_14_days,
+        profiles.links_clicked_last_30_days,
+        profiles.links_clicked_last_90_days,
+        profiles.orders_last_30_days,
+        profiles.orders_last_90_days,
+        profiles.revenue_last_90_days,
+        profiles.lifetime_orders,
+        profiles.lifetime_revenue,
+        profiles.average_order_value,
+        profiles.web_sessions_last_7_days,
+        coalesce(browsed.product_view_sessions_last_7_days, 0) as product_view_sessions_last_7_days,
+        coalesce(browsed.product_views_last_7_days, 0) as product_views_last_7_days,
+        cast(coalesce(carts.open_cart_quantity, 0) as {{ dbt.type_bigint() }}) as open_cart_quantity,
+        cast(coalesce(carts.open_cart_value, 0) as decimal(18, 2)) as open_cart_value,
+        profiles.first_seen_at,
+        profiles.last_engaged_at,
+        profiles.last_order_at,
+        browsed.last_visited_at,
+        browsed.first_product_view_last_24_hours_at,
+        browsed.last_add_to_cart_at
+    from profiles
+    inner join resolved on profiles.profile_id = resolved.profile_id
+    left join scores on profiles.profile_id = scores.profile_id
+    left join birthdays on profiles.profile_id = birthdays.profile_id
+    left join {{ ref('int_profiles__shopped') }} as shopped
+        on resolved.profile_key = shopped.profile_key
+    left join {{ ref('int_profiles__browsed') }} as browsed
+        on resolved.profile_key = browsed.profile_key
+    left join {{ ref('int_carts__opened') }} as carts
+        on resolved.profile_key = carts.profile_key
+)
+
+select * from final

@@ -1,0 +1,54 @@
+with
+
+profiles as (
+    select * from {{ ref('dim_profiles') }}
+),
+
+permitted as (
+    select resolved.profile_id
+    from {{ ref('int_profiles__permitted') }} as permitted
+    inner join {{ ref('int_profiles__resolved') }} as resolved
+        on permitted.profile_key = resolved.profile_key
+    where permitted.may_be_delivered
+),
+
+final as (
+    select
+        profiles.profile_id,
+        profiles.email,
+        profiles.first_name,
+        profiles.last_name,
+        profiles.country,
+        profiles.region,
+        profiles.city,
+        profiles.timezone,
+        profiles.engagement_tier,
+        profiles.inactive_reason,
+        cast(round(profiles.engagement_score) as {{ dbt.type_bigint() }}) as engagement_score,
+        -- A probability is told in hundredths: the rest is noise that would change every day.
+        round(scores.churn_probability, 2) as churn_probability,
+        round(scores.open_probability, 2) as open_probability,
+        profiles.emails_opened_last_7_days,
+        profiles.emails_opened_last_14_days,
+        profiles.emails_opened_last_30_days,
+        profiles.emails_opened_last_90_days,
+        profiles.links_clicked_last_7_days,
+        profiles.links_clicked_last_14_days,
+        profiles.links_clicked_last_30_days,
+        profiles.links_clicked_last_90_days,
+        profiles.orders_last_30_days,
+        profiles.orders_last_90_days,
+        profiles.revenue_last_90_days,
+        profiles.lifetime_orders,
+        profiles.lifetime_revenue,
+        round(profiles.average_order_value, 2) as average_order_value,
+        profiles.web_sessions_last_7_days,
+        profiles.first_seen_at,
+        profiles.last_engaged_at,
+        profiles.last_order_at
+    from profiles
+    inner join permitted on profiles.profile_id = permitted.profile_id
+    inner join {{ ref('profile_scores') }} as scores on profiles.profile_id = scores.profile_id
+)
+
+select * from final

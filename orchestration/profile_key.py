@@ -1,0 +1,20 @@
+"""Hand the secret key of the profile ids to dbt's connections to the embedded warehouse.
+
+dbt-duckdb loads this module because `profiles.yml` names it. The key becomes a variable of each
+connection, so that it stands in no compiled SQL, no log and no artefact.
+"""
+
+from __future__ import annotations
+
+from dbt.adapters.duckdb.plugins import BasePlugin
+from duckdb import DuckDBPyConnection
+
+from orchestration.resources import profile_key
+
+
+class Plugin(BasePlugin):
+    """Set `mailmart_profile_key` on every cursor that dbt opens."""
+
+    def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
+        """Set the variable on one cursor; variables live as long as it does."""
+        cursor.execute("set variable mailmart_profile_key = ?", [profile_key()])
