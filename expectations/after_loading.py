@@ -44,7 +44,10 @@ _EVENT_TIMES: Final = {
 
 @dataclass(frozen=True)
 class _Vocabulary:
-    """A column that holds one of a few words, empty values apart; `event_type` narrows the rows."""
+    """A column that holds one of a few words, or nothing.
+
+    `event_type` narrows the rows; `is_normalised` says that staging trims and lowers the words.
+    """
 
     rule: str
     table: str
@@ -52,7 +55,7 @@ class _Vocabulary:
     words: tuple[str, ...]
     way_out: str
     event_type: str | None = None
-    ignores_case: bool = False
+    is_normalised: bool = False
 
 
 _VOCABULARIES: Final = (
@@ -98,7 +101,7 @@ _VOCABULARIES: Final = (
         words=("hard", "soft"),
         way_out="they may be hard bounces; let the loader that filled the table map them",
         event_type="bounce",
-        ignores_case=True,
+        is_normalised=True,
     ),
     _Vocabulary(
         rule="known_order_statuses",
@@ -113,6 +116,14 @@ _VOCABULARIES: Final = (
         column="status",
         words=("granted", "withdrawn"),
         way_out="they may be withdrawals; let the loader that filled the table map them",
+    ),
+    _Vocabulary(
+        rule="known_consent_purposes",
+        table="consents",
+        column="purpose",
+        words=("email_marketing", "profiling"),
+        way_out="they decide nothing; if one of them means email_marketing, map it in the source",
+        is_normalised=True,
     ),
 )
 
@@ -337,6 +348,7 @@ def _known_values(
         "known_bounce_types": rules.known_bounce_types,
         "known_order_statuses": rules.known_order_statuses,
         "known_consent_statuses": rules.known_consent_statuses,
+        "known_consent_purposes": rules.known_consent_purposes,
     }
     for vocabulary in _VOCABULARIES:
         total, unknown, example = _unknown_words(connection, columns, vocabulary)
@@ -372,7 +384,7 @@ def _unknown_words(
     if not has_usable(columns, vocabulary.table, *needed):
         return 0, 0, ""
     only = "where event_type = $event_type" if vocabulary.event_type else ""
-    word = "lower(word)" if vocabulary.ignores_case else "word"
+    word = "lower(trim(word))" if vocabulary.is_normalised else "word"
     # Grouped first: a count by a column of few words is the cheapest look at a large table.
     found = connection.execute(
         f"""

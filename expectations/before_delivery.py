@@ -51,7 +51,10 @@ _MAY_BE_OPT_OUT: Final = r"""
                 or contains(lowered, '"event_type"') as is_json,
             case when json_valid(raw_text) then list_transform(
                 list_filter(json_keys(raw_text), lambda key: lower(key) = 'event_type'),
-                lambda key: lower(trim(json_extract_string(raw_text, '$."' || key || '"')))
+                -- A null would be in every list.
+                lambda key: coalesce(
+                    lower(trim(json_extract_string(raw_text, '$."' || key || '"'))), ''
+                )
             ) end as json_types,
             regexp_extract_all(lowered, '"event_type"\s*:\s*"([^"]*)"', 1) as broken_json_types,
             list_transform(

@@ -23,7 +23,7 @@ def to_utc(moment: datetime) -> datetime:
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -109,6 +109,7 @@ class AfterLoading(_Settings):
     known_bounce_types: Rule[RowsBound]
     known_order_statuses: Rule[ShareBound]
     known_consent_statuses: Rule[RowsBound]
+    known_consent_purposes: Rule[ShareBound]
     required_values: Rule[RowsBound]
     column_types: Rule[ColumnsBound]
 

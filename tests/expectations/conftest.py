@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 from pathlib import Path
-from textwrap import dedent
 from typing import Protocol
 
 import duckdb
@@ -39,7 +38,7 @@ def doors_file(tmp_path: Path) -> WriteSettings:
         text = DEFAULT_FILE.read_text(encoding="utf-8")
         assert old in text
         path = tmp_path / "doors.yml"
-        path.write_text(text.replace(old, dedent(new), 1) if old else text, encoding="utf-8")
+        path.write_text(text.replace(old, new, 1) if old else text, encoding="utf-8")
         return path
 
     return write

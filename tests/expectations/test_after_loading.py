@@ -368,12 +368,12 @@ def add_order(connection: Connection, status: str | None) -> None:
     )
 
 
-def add_consent(connection: Connection, status: str) -> None:
+def add_consent(connection: Connection, status: str, purpose: str = "email_marketing") -> None:
     add(
         connection,
         "consents",
         email="ada@example.com",
-        purpose="email_marketing",
+        purpose=purpose,
         status=status,
         recorded_at=MONDAY,
         _loaded_at=TUESDAY,
@@ -385,7 +385,7 @@ def test_the_words_of_the_contract_are_known(
 ) -> None:
     for event_type in contract_values("email_events", "event_type"):
         add_email_event(connection, event_type)
-    for bounce_type in ("hard", "Soft", "HARD", None):
+    for bounce_type in ("hard", "Soft", " HARD ", None):
         add_email_event(connection, "bounce", bounce_type=bounce_type)
     for event_type in ("page_view", "product_view", "add_to_cart", "form_submit"):
         add_web_event(connection, event_type)
@@ -463,6 +463,18 @@ def test_an_unknown_consent_status_stops(connection: Connection, settings: DoorS
     add_consent(connection, "revoked")
 
     assert failed(judge(connection, settings)) == [("known_consent_statuses", "consents", "stop")]
+
+
+def test_an_unknown_purpose_of_a_consent_warns(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    for purpose in ("Profiling", "email_marketing ", "newsletter"):
+        add_consent(connection, "granted", purpose)
+
+    verdict = judge(connection, settings)
+
+    assert failed(verdict) == [("known_consent_purposes", "consents", "warn")]
+    assert verdict.warnings[0].observed == pytest.approx(1 / 3)
 
 
 # required_values and column_types, for another loader than ours
@@ -553,7 +565,8 @@ def test_the_door_expects_the_columns_of_the_contract() -> None:
 
 def test_the_door_requires_what_the_contract_requires() -> None:
     for name, table in contract.TABLES.items():
-        wanted = {(c.name,) for c in table.columns if c.is_required} | {("_loaded_at",)}
+        wanted: set[tuple[str, ...]] = {(c.name,) for c in table.columns if c.is_required}
+        wanted.add(("_loaded_at",))
         if table.needs_one_of:
             wanted.add(table.needs_one_of)
         assert set(REQUIRED[name]) == wanted

@@ -1,0 +1,237 @@
+"""What a load left out may be somebody's no: each way to find one, and each way out."""
+
+from datetime import datetime, timedelta
+
+import duckdb
+import pytest
+
+from expectations import before_delivery
+from expectations.gate import Verdict
+from expectations.settings import DoorSettings, SettingsError, read_settings
+from tests.expectations.conftest import WriteSettings
+from tests.expectations.world import (
+    AS_OF,
+    MONDAY,
+    TUESDAY,
+    WEDNESDAY,
+    add_file,
+    add_rejected_row,
+)
+
+Connection = duckdb.DuckDBPyConnection
+
+
+def judge(
+    connection: Connection,
+    settings: DoorSettings,
+    *,
+    as_of: datetime = AS_OF,
+    judged_at: datetime = WEDNESDAY + timedelta(hours=1),
+) -> Verdict:
+    return before_delivery.judge(connection, as_of=as_of, judged_at=judged_at, settings=settings)
+
+
+def stops(verdict: Verdict) -> list[tuple[str, str, float | None]]:
+    return [(f.rule, f.table, f.observed) for f in verdict.stops]
+
+
+def test_nothing_left_out_lets_a_delivery_through(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_file(connection, "consents", "day.csv", loaded=7)
+    add_file(connection, "email_events", "day.csv", loaded=7)
+    add_rejected_row(connection, "orders", "B1,bo@example.com,2026-03-02,unsubscribe")
+    add_file(connection, "orders", "broken.parquet", status="rejected")
+
+    assert stops(judge(connection, settings)) == []
+
+
+@pytest.mark.parametrize("table", ["consents", "erasure_requests"])
+def test_every_rejected_row_of_consents_and_erasures_stops(
+    connection: Connection, settings: DoorSettings, table: str
+) -> None:
+    add_rejected_row(connection, table, "cy@example.com,,", path="b.csv", row=9)
+    add_rejected_row(connection, table, "bo@example.com,,", path="a.csv", row=4)
+
+    verdict = judge(connection, settings)
+
+    assert stops(verdict) == [("rejected_opt_outs", table, 2)]
+    assert (
+        f"2 rows that may be an opt-out could not be loaded into raw.{table}, "
+        "first row 4 of a.csv; look at them in raw.rejected_rows, "
+        "set before_delivery.rejected_opt_outs.reviewed_until in expectations/doors.yml "
+        "to 2026-03-03T06:00:00Z"
+    ) in verdict.sentence
+    assert "example.com" not in verdict.sentence
+
+
+@pytest.mark.parametrize("table", ["consents", "erasure_requests"])
+@pytest.mark.parametrize("status", ["rejected", "changed"])
+def test_a_refused_file_of_consents_or_erasures_stops_until_it_is_loaded(
+    connection: Connection, settings: DoorSettings, table: str, status: str
+) -> None:
+    add_file(connection, table, "day.parquet", status=status)
+
+    verdict = judge(connection, settings)
+
+    assert stops(verdict) == [("rejected_opt_outs", table, 1)]
+    assert "first the file day.parquet" in verdict.sentence
+    assert "mend the file, which is then tried again" in verdict.sentence
+
+    add_file(connection, table, "day.parquet", loaded=1, loaded_at=WEDNESDAY)
+    assert stops(judge(connection, settings)) == []
+
+
+@pytest.mark.parametrize("status", ["rejected", "changed"])
+def test_a_refused_file_of_email_events_stops_until_it_is_loaded(
+    connection: Connection, settings: DoorSettings, status: str
+) -> None:
+    add_file(connection, "email_events", "day.ndjson.gz", status=status)
+
+    verdict = judge(connection, settings)
+
+    assert stops(verdict) == [("rejected_email_event_files", "email_events", 1)]
+    assert "first the file day.ndjson.gz" in verdict.sentence
+
+    add_file(connection, "email_events", "day.ndjson.gz", loaded=1, loaded_at=WEDNESDAY)
+    assert stops(judge(connection, settings)) == []
+
+
+HARMLESS = {
+    "a JSON click": '{"event_type":"click","email":"ada@example.com","occurred_at":"?"}',
+    "a key in another case": '{"Event_Type": "Open", "occurred_at": "?"}',
+    "a click on the link that unsubscribes": (
+        '{"event_type":"click","url":"https://shop.example/unsubscribe","occurred_at":"?"}'
+    ),
+    "a JSON open with every column written": (
+        '{"event_type":"open","bounce_type":null,"occurred_at":"?"}'
+    ),
+    "half a JSON line whose type is left": '{"event_type": "delivered", "email": "bo@exam',
+    "half a JSON click with its bounce column": '{"event_type":"click","bounce_type":null,"em',
+    "a CSV open": "e1,open,?,ada@example.com,m1",
+    "a CSV open in quotes and capitals": 'e1;"OPEN";?;ada@example.com;m1',
+    "a tab between cells": "e1\tdropped\t?\tada@example.com",
+    "a CSV click on the link that unsubscribes": (
+        "e1,click,?,ada@example.com,https://shop.example/unsubscribe"
+    ),
+}
+
+MAY_BE_AN_OPT_OUT = {
+    "a JSON unsubscribe": '{"event_type":"unsubscribe","email":"ada@example.com"}',
+    "a JSON complaint in capitals": '{"event_type":"COMPLAINT","email":"ada@example.com"}',
+    "a bounce under another name": '{"event_type":"hard_bounce","email":"ada@example.com"}',
+    "an unknown type": '{"event_type":"opted_out","email":"ada@example.com"}',
+    "no type": '{"email":"ada@example.com","occurred_at":"2026-03-02"}',
+    "a type that is null": '{"event_type":null,"email":"ada@example.com"}',
+    "two types": '{"event_type":"open","Event_Type":"unsubscribe"}',
+    "a type inside something else": '{"payload":{"event_type":"open"}}',
+    "half a JSON line whose type is lost": '{"email":"ada@example.com","event_t',
+    "half a JSON line whose type is cut": '{"email":"ada@example.com","event_type":"op',
+    "half a JSON line with another type too": '{"x":{"event_type":"open"},"type":"spam_report","',
+    "a harmless word in a broken text": '{"subject":"hello, open","event_t',
+    "a list": '["open"]',
+    "a CSV unsubscribe": "e1,unsubscribe,?,ada@example.com,m1",
+    "a CSV spam report in quotes": 'e1,"Spam_Report",?,ada@example.com,m1',
+    "a CSV bounce of a campaign called open": "e1,bounce,?,ada@example.com,open",
+    "a CSV line without a type": "e1,,2026-03-02,ada@example.com,m1",
+    "a CSV type that is unknown": "e1,opened,2026-03-02,ada@example.com,m1",
+    "a quote that never ends": 'e1,open,?,"ada@example.com\ne2,optout,2026-03-02,bo@example.com',
+    "nothing": "",
+    "no text": None,
+}
+
+
+@pytest.mark.parametrize("raw_text", HARMLESS.values(), ids=HARMLESS.keys())
+def test_a_rejected_event_of_a_harmless_type_is_no_opt_out(
+    connection: Connection, settings: DoorSettings, raw_text: str
+) -> None:
+    add_rejected_row(connection, "email_events", raw_text)
+
+    assert stops(judge(connection, settings)) == []
+
+
+@pytest.mark.parametrize("raw_text", MAY_BE_AN_OPT_OUT.values(), ids=MAY_BE_AN_OPT_OUT.keys())
+def test_a_rejected_event_that_may_be_an_opt_out_stops(
+    connection: Connection, settings: DoorSettings, raw_text: str | None
+) -> None:
+    add_rejected_row(connection, "email_events", raw_text)
+
+    assert stops(judge(connection, settings)) == [("rejected_opt_outs", "email_events", 1)]
+
+
+def test_a_line_rejected_for_its_type_has_no_harmless_one(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_rejected_row(
+        connection,
+        "email_events",
+        "e1,optout,2026-03-02,ada@example.com,open",
+        reason="event_type is none of sent, delivered, open",
+    )
+
+    assert stops(judge(connection, settings)) == [("rejected_opt_outs", "email_events", 1)]
+
+
+def test_only_the_opt_outs_among_rejected_events_are_counted(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    for row, raw_text in enumerate([*HARMLESS.values(), *MAY_BE_AN_OPT_OUT.values()]):
+        add_rejected_row(connection, "email_events", raw_text, row=row)
+
+    verdict = judge(connection, settings)
+
+    assert stops(verdict) == [("rejected_opt_outs", "email_events", 21)]
+    assert "first row 10 of day.csv" in verdict.sentence
+
+
+def test_an_as_of_in_the_past_hides_no_opt_out(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_rejected_row(connection, "consents", "bo@example.com,,")
+
+    assert judge(connection, settings, as_of=MONDAY - timedelta(days=365)).stopped
+
+
+OPT_OUTS = "rejected_opt_outs:\n    stop: {rows_at_most: 0}\n    reviewed_until: "
+FILES = "rejected_email_event_files:\n    stop: {files_at_most: 0}\n    reviewed_until: "
+
+
+def test_what_somebody_has_looked_at_stops_nobody_but_what_comes_later_does(
+    connection: Connection, doors_file: WriteSettings
+) -> None:
+    settings = read_settings(doors_file(f"{OPT_OUTS}null", f"{OPT_OUTS}2026-03-03T06:00:00Z"))
+    add_rejected_row(connection, "consents", "bo@example.com,,", loaded_at=TUESDAY)
+    add_file(connection, "erasure_requests", "a.csv", status="rejected", loaded_at=TUESDAY)
+    add_rejected_row(connection, "email_events", None, loaded_at=TUESDAY)
+    assert stops(judge(connection, settings)) == []
+
+    add_rejected_row(
+        connection, "consents", "cy@example.com,,", loaded_at=TUESDAY + timedelta(microseconds=1)
+    )
+    verdict = judge(connection, settings)
+    assert stops(verdict) == [("rejected_opt_outs", "consents", 1)]
+    assert "to 2026-03-03T06:00:00.000001Z" in verdict.sentence
+
+
+def test_files_of_events_are_looked_at_apart_from_opt_outs(
+    connection: Connection, doors_file: WriteSettings
+) -> None:
+    settings = read_settings(doors_file(f"{FILES}null", f"{FILES}2026-03-03T08:00:00+02:00"))
+    add_file(connection, "email_events", "day.csv", status="rejected", loaded_at=TUESDAY)
+    add_file(connection, "consents", "day.csv", status="rejected", loaded_at=TUESDAY)
+
+    assert stops(judge(connection, settings)) == [("rejected_opt_outs", "consents", 1)]
+
+
+def test_nobody_has_looked_at_opt_outs_of_the_future(
+    connection: Connection, doors_file: WriteSettings
+) -> None:
+    settings = read_settings(doors_file(f"{OPT_OUTS}null", f"{OPT_OUTS}2999-01-01T00:00:00Z"))
+
+    with pytest.raises(SettingsError, match=r"before_delivery.rejected_opt_outs.reviewed_until"):
+        judge(connection, settings)
+
+
+def test_another_loader_that_keeps_no_rejected_rows_is_not_stopped(settings: DoorSettings) -> None:
+    with duckdb.connect() as connection:
+        assert stops(judge(connection, settings)) == []
