@@ -146,9 +146,9 @@ def _reasons(model: TrainedModel, features: Matrix, params: ReasonParams) -> lis
 def in_words(target: str, feature: str, value: float, contribution: float) -> str:
     """Say what a feature is and which way it moves the probability."""
     name = feature.replace("_", " ")
-    said = (
-        "unknown" if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
-    )
+    # Adding 0.0 turns -0.0 into 0.0.
+    rounded = f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
+    said = "unknown" if math.isnan(value) else rounded
     return f"{name}: {said} ({'raises' if contribution > 0 else 'lowers'} {target})"
 
 

@@ -12,7 +12,7 @@ leaves enough rows in each part, and enough of them for training, is taken:
 by_time         training | stopping | calibration | newest
 shared_tuning   training | stopping and calibration, half of the people each | newest
 shared_past     training, stopping and calibration, 70 : 15 : 15 of the people | newest
-by_person       all four, 60 : 10 : 15 : 15 of the people, in one stretch
+by_person       all four, 55 : 15 : 15 : 15 of the people, in one stretch
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ SCHEMES = {
     "half of the people each",
     "shared_past": "two stretches of time; training, stopping and calibration share the older "
     "one, 70, 15 and 15 % of the people",
-    "by_person": "one stretch of time, shared by all parts: 60 % of the people for training, "
-    "10 stopping, 15 calibration, 15 test",
+    "by_person": "one stretch of time, shared by all parts: 55 % of the people for training, "
+    "15 each for stopping, calibration and test",
 }
 
 
@@ -185,8 +185,8 @@ def _by_person(timeline: _Timeline) -> Windows | None:
     everything = (0, timeline.rows)
     return Windows(
         "by_person",
-        training=timeline.people(everything, 0.0, 0.6),
-        stopping=timeline.people(everything, 0.6, 0.7),
+        training=timeline.people(everything, 0.0, 0.55),
+        stopping=timeline.people(everything, 0.55, 0.7),
         calibration=timeline.people(everything, 0.7, 0.85),
         newest=timeline.people(everything, 0.85, 1.0),
     )
