@@ -129,9 +129,7 @@ def _property(name: object, value: object) -> object:
     elif isinstance(value, str):
         value = {"field": value}
     if not isinstance(value, dict):
-        raise ValueError(
-            f"{name}: must be a field name or a mapping of `field` and `ride_along`"
-        )
+        raise ValueError(f"{name}: must be a field name or a mapping of `field` and `ride_along`")
     return {"field": name, "ride_along": name in RIDE_ALONG_BY_DEFAULT, **value}
 
 

@@ -1,0 +1,115 @@
+"""Which plans change so much that somebody has to look first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import duckdb
+
+from reverse_etl.configuration import Brakes
+
+
+@dataclass(frozen=True)
+class Brake:
+    """Say which rule stops a plan, where, and by which figures."""
+
+    rule: Literal["max_removed_share", "max_tier_shift"]
+    subject: str
+    sentence: str
+
+
+def applied_brakes(
+    connection: duckdb.DuckDBPyConnection,
+    destination: str,
+    brakes: Brakes,
+    tier_mix: Mapping[str, int],
+) -> tuple[Brake, ...]:
+    """Judge the plan in `planned_changes` against what the destination holds."""
+    return (
+        *_removals(connection, destination, brakes),
+        *_tier_shifts(brakes, _last_tier_mix(connection, destination), tier_mix),
+    )
+
+
+def _removals(
+    connection: duckdb.DuckDBPyConnection, destination: str, brakes: Brakes
+) -> list[Brake]:
+    rows = connection.execute(
+        """
+        with
+        held as (
+            select null as segment, count(*) as held
+            from reverse_etl.acknowledged_profiles
+            where destination = $destination
+
+            union all
+
+            select segment, count(*)
+            from reverse_etl.acknowledged_members
+            where destination = $destination
+            group by segment
+        ),
+        removed as (
+            select segment, count(*) as removed
+            from planned_changes
+            where action = 'remove' and is_acknowledged
+            group by segment
+        )
+        select held.segment, removed.removed, held.held
+        from held
+        join removed on held.segment is not distinct from removed.segment
+        order by held.segment nulls first
+        """,
+        {"destination": destination},
+    ).fetchall()
+    return [
+        Brake(
+            "max_removed_share",
+            "profiles" if segment is None else f"segment {segment}",
+            f"it removes {removed:,} of {held:,} "
+            f"{'profiles' if segment is None else f'members of {segment}'} "
+            f"({removed / held:.1%}; the brake is at {brakes.max_removed_share:.0%} "
+            f"and more than {brakes.min_removed:,})",
+        )
+        for segment, removed, held in rows
+        if removed > brakes.min_removed and removed > brakes.max_removed_share * held
+    ]
+
+
+def _tier_shifts(brakes: Brakes, before: Mapping[str, int], now: Mapping[str, int]) -> list[Brake]:
+    profiles_before, profiles_now = sum(before.values()), sum(now.values())
+    if min(profiles_before, profiles_now) < brakes.min_profiles:
+        return []
+    shares = {
+        tier: (before.get(tier, 0) / profiles_before, now.get(tier, 0) / profiles_now)
+        for tier in sorted({*before, *now})
+    }
+    return [
+        Brake(
+            "max_tier_shift",
+            f"tier {tier}",
+            f"the share of {tier} went from {then:.1%} of {profiles_before:,} profiles to "
+            f"{today:.1%} of {profiles_now:,} since the last delivery (the brake is at "
+            f"{100 * brakes.max_tier_shift:g} points)",
+        )
+        for tier, (then, today) in shares.items()
+        if abs(today - then) > brakes.max_tier_shift
+    ]
+
+
+def _last_tier_mix(connection: duckdb.DuckDBPyConnection, destination: str) -> Mapping[str, int]:
+    row = connection.execute(
+        """
+        select tier_mix
+        from reverse_etl.runs
+        where
+            destination = ?
+            and (delivered + suppressed > 0 or status = 'nothing_to_do')
+        order by as_of desc, "at" desc, attempt desc
+        limit 1
+        """,
+        [destination],
+    ).fetchone()
+    return {} if row is None else dict(row[0])

@@ -1,0 +1,263 @@
+"""Tell the destinations what changed, and write down what they say to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from reverse_etl import holdouts, ledger
+from reverse_etl.configuration import Destinations, FileSettings
+from reverse_etl.destinations.file import FileDestination
+from reverse_etl.plan import (
+    Plan,
+    check_settings,
+    check_sync,
+    plan_delivery,
+    refuse_unmailable,
+)
+from reverse_etl.shipment import Destination, DestinationError, Report, Shipment
+
+Status = Literal["delivered", "nothing_to_do", "dry_run", "braked", "out_of_date", "failed"]
+
+# Makes the destination that a name and its settings describe.
+Opener = Callable[[str, FileSettings], Destination]
+
+
+@dataclass(frozen=True)
+class DeliveryOutcome:
+    """Say what became of one destination's delivery, in figures and in one sentence.
+
+    `plan` is None where none was made, `place` where nothing was sent. The figures count the
+    destination's answers; what failed, is pending or got no answer is planned again.
+    """
+
+    destination: str
+    status: Status
+    sentence: str
+    plan: Plan | None = None
+    place: str | None = None
+    delivered: int = 0
+    failed: int = 0
+    pending: int = 0
+    suppressed: int = 0
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    """What the steps of one destination's delivery share."""
+
+    connection: duckdb.DuckDBPyConnection
+    destination: Destination
+    settings: FileSettings
+    run: ledger.Run
+    report: Report
+
+
+def deliver(
+    connection: duckdb.DuckDBPyConnection,
+    destinations: Destinations,
+    *,
+    as_of: datetime,
+    run_id: str,
+    at: datetime,
+    outbox: Path,
+    names: Collection[str] | None = None,
+    dry_run: bool = False,
+    confirmed_plan_id: str | None = None,
+    report: Report | None = None,
+    opener: Opener | None = None,
+) -> list[DeliveryOutcome]:
+    """Bring the enabled destinations, or of these the named ones, to the desired state.
+
+    `as_of` is that of the marts, `at` the time of the run; without a zone they are UTC. Reads the
+    tables of `sync`, writes those of `reverse_etl`, and expects no open transaction. One
+    destination's failure is its own outcome and stops no other. Raise `ConfigurationError` where
+    the settings do not fit the warehouse, and `SyncError` where the desired state contradicts
+    itself: then nobody is told anything.
+    """
+    selected = destinations.selected(names)
+    ledger.prepare(connection)
+    check_sync(connection)
+    for name, settings in selected.items():
+        check_settings(connection, name, settings)
+
+    def open_file(name: str, settings: FileSettings) -> Destination:
+        return FileDestination(outbox)
+
+    outcomes = []
+    for name, settings in selected.items():
+        run = ledger.new_run(
+            connection, run_id=run_id, destination=name, as_of=_utc(as_of), at=_utc(at)
+        )
+        destination = (opener or open_file)(name, settings)
+        delivery = _Delivery(connection, destination, settings, run, report or _silence)
+        outcomes.append(_deliver(delivery, dry_run, confirmed_plan_id))
+    return outcomes
+
+
+def _deliver(delivery: _Delivery, dry_run: bool, confirmed_plan_id: str | None) -> DeliveryOutcome:
+    connection, run = delivery.connection, delivery.run
+    _recover(delivery)
+    last = ledger.last_delivered_as_of(connection, run.destination)
+    if last is not None and run.as_of < last:
+        return _end(
+            delivery,
+            "out_of_date",
+            f"nothing is delivered: {_instant(run.as_of)} lies before {_instant(last)}, of which "
+            "the destination was told already",
+        )
+    delivery.report(f"{run.destination}: comparing", 0, 1)
+    plan = plan_delivery(connection, run.destination, delivery.settings, as_of=run.as_of)
+    delivery.report(f"{run.destination}: comparing", 1, 1)
+    stopped = "; ".join(brake.sentence for brake in plan.brakes)
+    confirmation = f"mailmart sync --destination {run.destination} --confirm-plan {plan.plan_id}"
+    if dry_run:
+        waits = f"; it would wait for `{confirmation}`, because {stopped}" if stopped else ""
+        return _end(
+            delivery,
+            "dry_run",
+            f"the plan {plan.plan_id} would send {plan.sentence()}{waits}",
+            plan,
+        )
+    if not plan.total:
+        return _end(delivery, "nothing_to_do", "nothing to send; it is up to date", plan)
+    if stopped and confirmed_plan_id != plan.plan_id:
+        other = f" (the confirmed plan {confirmed_plan_id} is another)" if confirmed_plan_id else ""
+        return _end(
+            delivery,
+            "braked",
+            f"nothing is sent, because {stopped}. If that is right: {confirmation}{other}",
+            plan,
+        )
+    refuse_unmailable(connection, run.destination)
+    return _send(delivery, plan)
+
+
+def _recover(delivery: _Delivery) -> None:
+    """Find out what became of a run that was interrupted, before anything else is planned."""
+    connection = delivery.connection
+    shipment = ledger.interrupted_shipment(connection, delivery.run.destination)
+    if shipment is None:
+        return
+    for outcomes in delivery.destination.recover(shipment):
+        ledger.acknowledge(connection, shipment, outcomes, delivery.run.at)
+    ledger.close_run(connection, shipment)
+
+
+def _end(
+    delivery: _Delivery, status: Status, sentence: str, plan: Plan | None = None
+) -> DeliveryOutcome:
+    """Write down a run that sends nothing."""
+    connection, run = delivery.connection, delivery.run
+    with ledger.transaction(connection):
+        if status == "nothing_to_do":
+            # What is unsettled and yet not planned is about suppressions that were lifted.
+            ledger.forget_unsettled(connection, run.destination)
+            holdouts.record(connection, run.as_of)
+        _record(delivery, status, plan, sentence)
+    return DeliveryOutcome(run.destination, status, f"{run.destination}: {sentence}", plan)
+
+
+def _send(delivery: _Delivery, plan: Plan) -> DeliveryOutcome:
+    connection, run = delivery.connection, delivery.run
+    shipment = Shipment(
+        connection=connection,
+        destination=run.destination,
+        run_id=run.run_id,
+        attempt=run.attempt,
+        as_of=run.as_of,
+        plan_id=plan.plan_id,
+        delivery_number=plan.delivery_number,
+        properties=plan.properties,
+    )
+    with ledger.transaction(connection):
+        _record(delivery, "sending", plan)
+        ledger.open_shipment(connection, run.destination)
+        holdouts.record(connection, run.as_of)
+    message = None
+    try:
+        for outcomes in delivery.destination.send(shipment, delivery.report):
+            ledger.acknowledge(connection, shipment, outcomes, run.at)
+    except DestinationError as error:
+        message = str(error)
+    status, tally = ledger.close_run(connection, shipment, message)
+    place = delivery.destination.place(shipment)
+    return DeliveryOutcome(
+        destination=run.destination,
+        status=status,
+        sentence=f"{run.destination}: {_answered(plan, tally, place, message)}",
+        plan=plan,
+        place=place,
+        delivered=tally.delivered,
+        failed=tally.failed,
+        pending=tally.pending,
+        suppressed=tally.suppressed,
+    )
+
+
+def _record(
+    delivery: _Delivery,
+    status: ledger.RunStatus,
+    plan: Plan | None,
+    message: str | None = None,
+) -> None:
+    connection, run = delivery.connection, delivery.run
+    if plan is None:
+        ledger.record_run(connection, run, status=status, message=message)
+        return
+    ledger.record_run(
+        connection,
+        run,
+        status=status,
+        plan_id=plan.plan_id,
+        delivery_number=plan.delivery_number,
+        planned=plan.total,
+        tier_mix=plan.tier_mix,
+        message=message,
+    )
+    ledger.record_plan(
+        connection,
+        run,
+        plan.plan_id,
+        [
+            (each.kind, each.segment, each.action, each.changes, list(each.examples))
+            for each in plan.changes
+        ],
+    )
+
+
+def _answered(plan: Plan, tally: ledger.Tally, place: str, message: str | None) -> str:
+    """Say `3 of 4 changes delivered (profiles: 4 add) to …; 1 failed, and will be sent again`."""
+    again = ", and will be sent again"
+    remarks = [
+        f"{number:,} {what}"
+        for number, what in (
+            (tally.failed, f"failed{again}"),
+            (tally.pending, f"are pending{again} unless they are done by then"),
+            (tally.suppressed, "were refused for good: these people must not be contacted"),
+            (tally.unanswered, f"got no answer{again}"),
+        )
+        if number
+    ]
+    if message is not None:
+        remarks.insert(0, message)
+    sent = f"{tally.delivered:,} of {plan.total:,} changes delivered ({plan.sentence()})"
+    return "; ".join([f"{sent} to {place}" if tally.delivered else sent, *remarks])
+
+
+def _silence(what: str, done: int, total: int) -> None:
+    """Hear of progress and say nothing."""
+
+
+def _utc(instant: datetime) -> datetime:
+    """Return an instant as the warehouse keeps it: UTC, without a zone."""
+    return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant
+
+
+def _instant(instant: datetime) -> str:
+    return f"{instant.isoformat()}Z"

@@ -1,0 +1,215 @@
+"""A folder of CSV files per delivery: for people, for scripts, and for trying everything out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from reverse_etl.shipment import DestinationError, Kind, Report, Shipment, identifier
+
+_FILES: dict[str, Kind] = {
+    "profiles.csv": "profile",
+    "segment_members.csv": "segment_member",
+    "suppressions.csv": "suppression",
+}
+_MANIFEST = "manifest.json"
+
+# What makes a spreadsheet take a cell for a formula, also in full width (OWASP, "CSV Injection").
+# Apostrophes before it count as well, so that one taken away restores the text in every case.
+_EXECUTABLE = "('=', '+', '-', '@', chr(9), chr(10), chr(13), '＝', '＋', '－', '＠')"
+_NEUTRALISATION = (
+    "A text that begins with = + - @, a tab, a line break or the full-width form of one of these, "
+    "also after apostrophes, has one apostrophe put before it, so that no spreadsheet executes it. "
+    "Take that apostrophe away to get the text back."
+)
+
+
+@dataclass(frozen=True)
+class FileDestination:
+    """Write each delivery as a folder of the outbox.
+
+    A folder is there whole or not at all: it is written under a hidden name, flushed to disk, and
+    renamed. Names sort in the order in which a destination's folders are to be applied.
+    """
+
+    outbox: Path
+
+    def send(self, shipment: Shipment, report: Report) -> Iterator[pa.Table]:
+        """Write the folder; everything is delivered with the rename."""
+        folder, draft = self._folder(shipment), self._draft(shipment)
+        try:
+            self.outbox.mkdir(parents=True, exist_ok=True)
+            # A warehouse that was built anew makes the plan of the first one again.
+            if not _is_whole(folder, shipment):
+                shutil.rmtree(draft, ignore_errors=True)
+                draft.mkdir()
+                _write(shipment, draft, report)
+                draft.rename(folder)
+                _flush(self.outbox)
+        except (OSError, duckdb.IOException) as error:
+            raise DestinationError(
+                f"nothing was written to {self.outbox}: {error}. Make room or give the folder "
+                "another place, and run again"
+            ) from error
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        yield shipment.outcome_of_all("delivered")
+
+    def recover(self, shipment: Shipment) -> Iterator[pa.Table]:
+        """Take the folder of an interrupted delivery as delivered if it is there and whole."""
+        shutil.rmtree(self._draft(shipment), ignore_errors=True)
+        if _is_whole(self._folder(shipment), shipment):
+            yield shipment.outcome_of_all("delivered")
+
+    def place(self, shipment: Shipment) -> str:
+        """Return the folder's path."""
+        return str(self._folder(shipment))
+
+    def _folder(self, shipment: Shipment) -> Path:
+        return self.outbox / (
+            f"{shipment.as_of:%Y%m%dT%H%M%SZ}-{shipment.destination}"
+            f"-{shipment.delivery_number:06}-{shipment.plan_id}"
+        )
+
+    def _draft(self, shipment: Shipment) -> Path:
+        return self.outbox / f".{self._folder(shipment).name}.tmp"
+
+
+def _write(shipment: Shipment, draft: Path, report: Report) -> None:
+    neutralised = 0
+    files: dict[str, dict[str, Any]] = {}
+    for number, (name, kind) in enumerate(_FILES.items()):
+        report(f"{shipment.destination}: writing {name}", number, len(_FILES))
+        path = draft / name
+        types = _types(shipment, kind)
+        _copy(shipment, kind, types, path)
+        _flush(path)
+        neutralised += _neutralised(shipment, kind, types)
+        files[name] = {
+            **_counts(shipment, kind),
+            "bytes": path.stat().st_size,
+            "sha256": _sha256(path),
+        }
+    manifest = {
+        "destination": shipment.destination,
+        "run_id": shipment.run_id,
+        "as_of": f"{shipment.as_of.isoformat()}Z",
+        "plan_id": shipment.plan_id,
+        "delivery_number": shipment.delivery_number,
+        "files": files,
+        "neutralised_cells": neutralised,
+        "neutralisation": _NEUTRALISATION,
+    }
+    path = draft / _MANIFEST
+    path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _flush(path)
+    _flush(draft)
+    report(f"{shipment.destination}: writing {_MANIFEST}", len(_FILES), len(_FILES))
+
+
+def _types(shipment: Shipment, kind: Kind) -> dict[str, str]:
+    """Return the columns of a file in order, with their types."""
+    described = shipment.connection.execute(f"describe {shipment.select(kind)}").fetchall()
+    return {row[0]: row[1] for row in described if row[0] != "change_number"}
+
+
+def _copy(shipment: Shipment, kind: Kind, types: dict[str, str], path: Path) -> None:
+    cells = ", ".join(
+        f"{_cell(column, type_)} as {identifier(column)}" for column, type_ in types.items()
+    )
+    # Removals first, so that an address that moves to another profile is free when that one comes;
+    # and always one order, so that the same plan makes the same bytes.
+    order = ["action desc", "profile_id", *(["segment"] if "segment" in types else [])]
+    shipment.connection.execute(
+        f"""
+        copy (
+            select {cells}
+            from ({shipment.select(kind)}) as changes
+            order by {", ".join(f"changes.{column}" for column in order)}
+        ) to $path (format csv, header, new_line '\\r\\n')
+        """,
+        {"path": str(path)},
+    )
+
+
+def _cell(column: str, type_: str) -> str:
+    """Write the expression of a cell: ISO times in UTC, lists as JSON, no formulas in texts."""
+    name = identifier(column)
+    if type_ == "VARCHAR":
+        return f"case when {_is_executable(name)} then '''' || {name} else {name} end"
+    if type_.startswith("TIMESTAMP"):
+        return f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%fZ')"
+    if type_.endswith("]") or type_.startswith(("STRUCT", "MAP")):
+        return f"to_json({name})::varchar"
+    return name
+
+
+def _is_executable(name: str) -> str:
+    return f"left(ltrim({name}, ''''), 1) in {_EXECUTABLE}"
+
+
+def _neutralised(shipment: Shipment, kind: Kind, types: dict[str, str]) -> int:
+    texts = [identifier(column) for column, type_ in types.items() if type_ == "VARCHAR"]
+    counted = " + ".join(f"count(*) filter (where {_is_executable(name)})" for name in texts)
+    row = shipment.connection.execute(f"select {counted} from ({shipment.select(kind)})").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _counts(shipment: Shipment, kind: Kind) -> dict[str, Any]:
+    """Count the rows, and of these those of each action; for members also by segment."""
+    rows = shipment.connection.execute(
+        f"""
+        select segment, action, count(*)
+        from planned_changes
+        where kind = '{kind}'
+        group by all
+        order by all
+        """
+    ).fetchall()
+    actions: dict[str, int] = {}
+    segments: dict[str, dict[str, int]] = {}
+    for segment, action, changes in rows:
+        actions[action] = actions.get(action, 0) + changes
+        if segment is not None:
+            segments.setdefault(segment, {})[action] = changes
+    counts: dict[str, Any] = {"rows": sum(actions.values()), "actions": actions}
+    if kind == "segment_member":
+        counts["segments"] = segments
+    return counts
+
+
+def _is_whole(folder: Path, shipment: Shipment) -> bool:
+    """Tell whether a folder holds this very delivery, to the last byte."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        named = (manifest["destination"], manifest["plan_id"], manifest["delivery_number"])
+        return named == (
+            shipment.destination,
+            shipment.plan_id,
+            shipment.delivery_number,
+        ) and all(_sha256(folder / name) == manifest["files"][name]["sha256"] for name in _FILES)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file or the names in a folder are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
