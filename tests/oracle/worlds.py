@@ -18,9 +18,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ingestion import contract
 from tests.oracle.raw import COLUMNS, Row, World
 
 MICROSECOND = timedelta(microseconds=1)
@@ -126,6 +128,7 @@ class _Maker:
         self.world = World()
         self.used: list[datetime] = []
         self.numbers = 0
+        self.is_hidden = False
         self.troubles = {
             trouble
             for trouble in (
@@ -259,6 +262,7 @@ class _Maker:
     def mailings(self, address: str) -> None:
         rng = self.rng
         keen = "dense" in self.troubles and self.chance(0.4)
+        self.is_hidden = "machines" in self.troubles and self.chance(0.25)
         for _ in range(rng.randint(4, 8) if keen else rng.randint(0, 5)):
             self.mailing(address, self.lately(8) if keen else self.instant(), keen)
 
@@ -291,6 +295,8 @@ class _Maker:
 
         def agent() -> dict[str, Any]:
             machine = "machines" in self.troubles and self.chance(0.3)
+            if self.is_hidden:
+                return {"user_agent": rng.choice(MACHINE_AGENTS), "is_machine": True}
             return {
                 "user_agent": rng.choice(MACHINE_AGENTS if machine else HUMAN_AGENTS),
                 "is_machine": rng.choice((True, False, None) if machine else (False, None)),
@@ -380,6 +386,15 @@ class _Maker:
         if "visitors" not in self.troubles:
             visitors = [None]
         order_instants = [order["ordered_at"] for order in self.world.orders]
+        if self.chance(0.2):
+            for session_id in ("s-1", "s-2", "s-3"):
+                self.add(
+                    "web_events",
+                    event_type="product_view",
+                    occurred_at=self.lately(8),
+                    email=self.spelled(address),
+                    session_id=session_id,
+                )
         busy = self.chance(0.4)
         for _ in range(rng.randint(4, 14) if busy else rng.randint(1, 6)):
             visitor = rng.choice(visitors)
@@ -554,7 +569,7 @@ class _Maker:
                 self.add(
                     table, event_id=f"w-{self.number()}", event_type="page_view",
                     occurred_at=instant, email=address, session_id="s-1",
-                    anonymous_id=rng.choice((None, *self.visitors)),
+                    anonymous_id=rng.choice((None, rng.choice(self.visitors))),
                 )  # fmt: skip
             elif table == "orders":
                 version_of = rng.choice([None, *[row["order_id"] for row in self.world.orders]])
@@ -576,6 +591,29 @@ class _Maker:
     def erasures(self) -> None:
         for address in self.rng.sample(self.people, self.rng.randint(1, 2)):
             self.add("erasure_requests", email=self.spelled(address), requested_at=self.instant())
+
+
+# Raw tables --------------------------------------------------------------------------------
+
+
+def fill_raw(world: World, connection: duckdb.DuckDBPyConnection, loaded_at: datetime) -> None:
+    """Fill the `raw` schema of a warehouse with a world, as any other loader would."""
+    connection.execute(f'create schema if not exists "{contract.SCHEMA}"')
+    for table in contract.TABLES.values():
+        typed = [(c.name, c.sql_type) for c in (*table.columns, *contract.ROW_ORIGIN)]
+        target = f'"{contract.SCHEMA}"."{table.name}"'
+        listed = ", ".join(f'"{name}" {sql_type}' for name, sql_type in typed)
+        connection.execute(f"create table if not exists {target} ({listed})")
+        rows = [
+            {"_loaded_at": loaded_at, "_file": "world", "_row": number, **row}
+            for number, row in enumerate(world.rows(table.name), start=1)
+        ]
+        if rows:
+            marks = ", ".join("?" for _ in typed)
+            connection.executemany(
+                f"insert into {target} values ({marks})",
+                [[row[name] for name, _ in typed] for row in rows],
+            )
 
 
 # Landing folders ---------------------------------------------------------------------------
