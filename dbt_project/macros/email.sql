@@ -20,7 +20,7 @@
 
 {% macro duckdb__normalise_email(column) -%}
     {%- set trimmed -%}
-        trim({{ column }}, e'\t\n\u000b\f\r \u00a0')
+        trim({{ column }}, e'\t\n\f\r ' || chr(11) || chr(160))
     {%- endset -%}
     case
         when
@@ -36,12 +36,12 @@
 
 {#
     Whether a normalised address is valid: exactly one @, both parts non-empty, nothing but
-    U+0021-007E, a dot inside the domain and none at its ends, at most 254 characters.
+    U+0021-007E, a dot inside the domain (not at its ends), at most 254 characters.
 #}
 {% macro is_valid_email(column) -%}
     (
         length({{ column }}) <= 254
-        and {{ matches_pattern(column, "'^[!-?A-~]+@[!-,/-?A-~-][!-?A-~]*[.][!-?A-~]*[!-,/-?A-~-]$'") }}
+        and {{ matches_pattern(column, "'^[!-?A-~]+@[!-?A-~]+[.][!-?A-~]+$'") }}
     )
 {%- endmacro %}
 

@@ -193,7 +193,7 @@ final as (
         {%- for days in [30, 90, 365] %}
         coalesce(shopped.orders_last_{{ days }}_days, 0) as orders_last_{{ days }}_days,
         {%- endfor %}
-        cast(coalesce(shopped.revenue_last_365_days, 0) as {{ dbt.type_float() }})
+        cast(coalesce(shopped.revenue_last_365_days, 0) as double)
             as revenue_last_365_days,
         coalesce(shopped.lifetime_orders, 0) as lifetime_orders,
         {{ days_between('engaged.last_open_at', 'active.cutoff_at') }} as days_since_last_open,

@@ -226,11 +226,11 @@ final as (
             as category_emails_received_last_365_days,
         cast(category_emails_opened_last_365_days as {{ dbt.type_bigint() }})
             as category_emails_opened_last_365_days,
-        cast(emails_opened_last_90_days as {{ dbt.type_float() }})
+        cast(emails_opened_last_90_days as double)
         / nullif(emails_received_last_90_days, 0) as open_rate_last_90_days,
-        cast(lifetime_emails_opened as {{ dbt.type_float() }})
+        cast(lifetime_emails_opened as double)
         / nullif(lifetime_emails_received, 0) as lifetime_open_rate,
-        cast(category_emails_opened_last_365_days as {{ dbt.type_float() }})
+        cast(category_emails_opened_last_365_days as double)
         / nullif(category_emails_received_last_365_days, 0) as category_open_rate_last_365_days,
         {{ days_between('last_received_at', 'sent_at') }} as days_since_last_email,
         {{ days_between('last_opened_at', 'sent_at') }} as days_since_last_open,

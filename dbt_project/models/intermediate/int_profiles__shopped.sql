@@ -54,7 +54,7 @@ final as (
         measured.revenue_last_90_days,
         measured.lifetime_orders,
         measured.lifetime_revenue,
-        cast(measured.lifetime_revenue as {{ dbt.type_float() }}) / nullif(measured.valued_orders, 0)
+        cast(measured.lifetime_revenue as double) / nullif(measured.valued_orders, 0)
             as average_order_value,
         measured.last_order_at
     from measured

@@ -1,0 +1,9 @@
+{# A data test: several columns together are a key, nulls equal. #}
+{% test unique_together(model, columns) %}
+select
+    {{ columns | join(', ') }},
+    count(*) as copies
+from {{ model }}
+group by {{ columns | join(', ') }}
+having count(*) > 1
+{% endtest %}
