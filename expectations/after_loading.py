@@ -197,9 +197,9 @@ def _rejected_rows(
     )
     if "door_verdicts" in columns:
         since = max(since, verdicts.last_passed_at(connection, DOOR) or since)
-    counts = _loaded_and_rejected(connection, columns, since)
+    loads = _loads(connection, columns, since)
     for table in EXPECTED:
-        loaded, rejected = counts.get(table, (0, 0))
+        loaded, rejected, newest_at = loads.get(table, (0, 0, since))
         share = rejected / (loaded + rejected) if rejected else 0.0
         fact = (
             f"{rejected} of {loaded + rejected} rows loaded into raw.{table} since this door last "
@@ -218,26 +218,32 @@ def _rejected_rows(
                 way_out=(
                     "look at raw.rejected_rows, mend the source and load the mended rows as a "
                     "new file, or, once they have been looked at, set "
-                    f"{DOOR}.rejected_rows.reviewed_until in {settings.source}"
+                    f"{DOOR}.rejected_rows.reviewed_until in {settings.source} to "
+                    f"{newest_at.isoformat()}Z"
                 ),
             )
 
 
-def _loaded_and_rejected(
+def _loads(
     connection: duckdb.DuckDBPyConnection, columns: Columns, since: datetime
-) -> dict[str, tuple[int, int]]:
+) -> dict[str, tuple[int, int, datetime]]:
+    """Return per table the rows loaded, the rows rejected and the time of the newest file."""
     if "loaded_files" not in columns:
         return {}
     rows = connection.execute(
         """
-        select table_name, sum(rows_loaded)::bigint, sum(rows_rejected)::bigint
+        select
+            table_name,
+            sum(rows_loaded)::bigint,
+            sum(rows_rejected)::bigint,
+            max(loaded_at)
         from raw.loaded_files
         where loaded_at > $since
         group by table_name
         """,
         {"since": since},
     ).fetchall()
-    return {table: (loaded, rejected) for table, loaded, rejected in rows}
+    return {table: (loaded, rejected, newest_at) for table, loaded, rejected, newest_at in rows}
 
 
 def _first_rejected_row(

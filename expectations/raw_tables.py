@@ -170,10 +170,13 @@ def is_stored_as(expected: Type, stored: str) -> bool:
 
 
 def read_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    """Return, per relation of the schema `raw`, its columns with their DuckDB types."""
+    """Return, per relation of the schema `raw`, its columns with their DuckDB types.
+
+    Names are in lower case: another loader may spell them otherwise, and DuckDB does not mind.
+    """
     rows = connection.execute(
         """
-        select table_name, column_name, data_type
+        select lower(table_name), lower(column_name), data_type
         from information_schema.columns
         where table_catalog = current_database() and table_schema = 'raw'
         order by table_name, ordinal_position

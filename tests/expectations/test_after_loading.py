@@ -138,7 +138,10 @@ def test_more_than_a_tenth_of_rejected_rows_stops(
     assert "30 of 230 rows loaded into raw.orders" in verdict.sentence
     assert "(13.0%, allowed are 10.0%), the first is row 31 of monday.csv" in verdict.sentence
     assert "raw.rejected_rows" in verdict.sentence
-    assert "expectations/doors.yml" in verdict.sentence
+    assert (
+        "set after_loading.rejected_rows.reviewed_until in expectations/doors.yml "
+        "to 2026-03-03T06:00:00Z"
+    ) in verdict.sentence
     assert "example.com" not in verdict.sentence
 
 
@@ -531,6 +534,14 @@ def test_columns_of_another_type_or_missing_stop(
         "ordered_at is TIMESTAMP WITH TIME ZONE, not timestamp, currency is missing, "
         "total_amount is VARCHAR, not decimal"
     ) in verdict.sentence
+
+
+def test_another_loader_may_spell_columns_in_capitals(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    connection.execute("alter table raw.email_events rename event_type to EVENT_TYPE")
+
+    assert failed(judge(connection, settings)) == []
 
 
 def test_another_loader_may_leave_out_what_only_ours_keeps(settings: DoorSettings) -> None:
