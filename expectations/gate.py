@@ -99,7 +99,7 @@ class Verdict:
             text = first.sentence.removesuffix(".")
             return f"{door} stopped the batch: {first.rule}: {text}{more}."
         warned = f", {len(self.warnings)} with a warning" if self.warnings else ""
-        return f"{door} let the batch through: {len(self.findings)} rules judged{warned}."
+        return f"{door} let the batch through: rules judged: {len(self.findings)}{warned}."
 
 
 def judge(

@@ -80,7 +80,7 @@ def test_what_is_not_there_or_too_little_to_judge_passes() -> None:
 
 
 def test_a_door_without_rules_lets_everything_through() -> None:
-    assert judge().sentence == "the door a_door let the batch through: 0 rules judged."
+    assert judge().sentence == "the door a_door let the batch through: rules judged: 0."
 
 
 def test_a_stop_hides_the_warning_that_says_the_same() -> None:
@@ -99,7 +99,7 @@ def test_a_warning_stops_nobody() -> None:
     verdict = judge(replace(ORDERS, severity="warn", observed=0.6))
 
     assert not verdict.stopped
-    assert verdict.sentence.endswith("1 rules judged, 1 with a warning.")
+    assert verdict.sentence.endswith("rules judged: 1, 1 with a warning.")
 
 
 @pytest.mark.parametrize("observed", [float("nan"), float("inf")])
