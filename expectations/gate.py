@@ -145,8 +145,8 @@ def _sentence(measure: Measure, has_passed: bool) -> str:
 
 def _expectation(measure: Measure) -> str:
     """Name what Great Expectations is asked to expect; measures of one rule share it."""
-    bounds = [f"at least {measure.at_least:g}"] if measure.at_least is not None else []
-    bounds += [f"at most {measure.at_most:g}"] if measure.at_most is not None else []
+    bounds = [f"at least {measure.at_least}"] if measure.at_least is not None else []
+    bounds += [f"at most {measure.at_most}"] if measure.at_most is not None else []
     return f"{measure.rule} {' and '.join(bounds)} ({measure.severity})"
 
 

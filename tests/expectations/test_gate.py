@@ -65,6 +65,12 @@ def test_two_tables_may_have_bounds_of_their_own() -> None:
     assert passed([ORDERS, replace(ORDERS, table="visits", at_most=0.4)]) == [True, False]
 
 
+def test_bounds_that_look_alike_are_not_the_same() -> None:
+    number = replace(ORDERS, observed=10_000_001, at_most=10_000_001)
+
+    assert passed([number, replace(number, table="visits", at_most=10_000_000)]) == [True, False]
+
+
 def test_what_is_not_there_or_too_little_to_judge_passes() -> None:
     verdict = judge(
         replace(ORDERS, table="nothing", observed=None),
