@@ -66,7 +66,8 @@ def boost(
         xgb.callback.EarlyStopping(rounds=params.early_stopping_rounds, data_name="stopping")
     ]
     if report_progress is not None:
-        callbacks.append(_Progress(params.rounds, report_progress))
+        # First, because XGBoost asks no further once a callback has stopped the training.
+        callbacks.insert(0, _Progress(params.rounds, report_progress))
     booster = xgb.train(
         {
             "objective": "binary:logistic",

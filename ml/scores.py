@@ -82,7 +82,7 @@ def write(
     """
     instant = _naive_utc(scored_at)
     strangers = scores.filter(
-        pc.or_(pc.field("target") != target, pc.field("scored_at") != pa.scalar(instant))
+        (pc.field("target") != target) | (pc.field("scored_at") != pa.scalar(instant))
     )
     if strangers.num_rows:
         stranger = strangers.select(["target", "scored_at"]).slice(0, 1).to_pylist()[0]
