@@ -94,6 +94,7 @@ PLACES = (
     ("US", None, None),
     ("DE", "BY", "München"),
     ("NZ", None, "Auckland"),
+    ("CA", "NY", "Nowhere"),
     (None, "NY", "Nowhere"),
     (None, None, None),
 )
@@ -101,6 +102,9 @@ AS_OFS = (
     datetime(2024, 3, 1),  # noqa: DTZ001 - naive times are UTC here
     datetime(2024, 2, 28, 12),  # noqa: DTZ001
     datetime(2023, 2, 26, 23, 59, 59, 999999),  # noqa: DTZ001
+    datetime(2023, 2, 22, 12),  # noqa: DTZ001 - 28 February is the last day of its week
+    datetime(2025, 3, 1, 3),  # noqa: DTZ001 - in New York it is still 28 February
+    datetime(2024, 5, 1),  # noqa: DTZ001 - 30 days after the cutoff of April
     datetime(2023, 12, 31, 18, 30, 0, 1),  # noqa: DTZ001
     datetime(2024, 11, 1, 0, 0, 0, 1),  # noqa: DTZ001
     datetime(2025, 6, 15, 10, 20, 30, 456789),  # noqa: DTZ001
@@ -151,13 +155,20 @@ class _Maker:
         self.campaigns = [f"spring-{number}" for number in range(1, 4)]
         self.catalogue()
         for address in people:
-            if rng.random() < 0.85:
+            if self.chance(0.2):
+                self.sparse_life(address)
+                continue
+            if self.chance(0.85):
                 self.mailings(address)
-            if rng.random() < 0.6:
+            if self.chance(0.6):
                 self.orders(address)
-            if rng.random() < 0.75:
+            if self.chance(0.75):
                 self.visits(address)
-            if rng.random() < 0.85:
+            if self.chance(0.3):
+                self.shopping(address)
+            if self.chance(0.2):
+                self.changes_of_mind(address)
+            if self.chance(0.85):
                 self.consents(address)
         self.contacts()
         if "duplicates" in self.troubles:
@@ -366,14 +377,23 @@ class _Maker:
                     ),
                     updated_at=None if self.chance(0.3) else ordered_at + later,
                 )
-            for line_number in range(1, rng.randint(1, 4)):
+            if "future" in self.troubles and self.chance(0.1):
+                self.add(
+                    "orders",
+                    order_id=order_id,
+                    email=address,
+                    ordered_at=self.as_of + MICROSECOND,
+                    total_amount=Decimal("7.00"),
+                    updated_at=self.as_of,
+                )
+            for line_number in range(1, rng.randint(1, 6)):
                 for _ in range(rng.randint(1, 2) if "versions" in self.troubles else 1):
                     self.add(
                         "order_lines",
                         order_id=order_id,
                         line_number=line_number,
                         product_id=rng.choice((*self.products, "p-unknown")),
-                        quantity=rng.randint(1, 3),
+                        quantity=rng.randint(1, 4),
                         unit_price=rng.choice((Decimal("0.333333"), Decimal("10.000000"))),
                         updated_at=rng.choice((None, ordered_at, ordered_at + DAY)),
                     )
@@ -439,8 +459,9 @@ class _Maker:
             event["occurred_at"]
             for event in self.world.email_events
             if event["event_type"] in ("complaint", "unsubscribe")
+            and event["email"].strip().lower() == address
         ]
-        early = self.as_of - 200 * DAY
+        early = self.as_of - rng.choice((200 * DAY, 30 * DAY, 30 * DAY - MICROSECOND))
         if self.chance(0.8):
             for purpose in ("email_marketing", "profiling"):
                 self.add(
@@ -453,8 +474,10 @@ class _Maker:
                 )
         if "consents" not in self.troubles:
             return
-        for _ in range(rng.randint(0, 4)):
-            recorded_at = self.instant([*said_no, early])
+        recorded_at = self.instant([*said_no, early])
+        for _ in range(rng.randint(0, 5)):
+            if self.chance(0.7):
+                recorded_at = self.instant([*said_no, early])
             self.add(
                 "consents",
                 email=self.spelled(address),
@@ -472,13 +495,117 @@ class _Maker:
                 ),
             )  # fmt: skip
 
+    def sparse_life(self, address: str) -> None:
+        """Give somebody so few events that each decides something alone."""
+        rng = self.rng
+        for _ in range(rng.randint(1, 3)):
+            event_type = rng.choice(
+                ("sent", "delivered", "bounce", "deferred", "open", "open", "click")
+            )
+            self.add(
+                "email_events",
+                event_id=f"e-{self.number()}",
+                event_type=event_type,
+                occurred_at=self.boundary(),
+                email=self.spelled(address),
+                message_id=f"m-{self.number()}",
+                bounce_type="soft" if event_type == "bounce" else None,
+            )
+        if self.chance(0.4):
+            self.add(
+                "contacts",
+                contact_id=f"c-{self.number() + 100}",
+                email=address,
+                updated_at=self.as_of - rng.choice((30, 31, 90)) * DAY,
+                birth_date=self.birth_date(),
+                timezone=rng.choice(TIME_ZONES),
+            )
+        if self.chance(0.3):
+            self.add(
+                "orders",
+                order_id=f"o-{self.number()}",
+                email=address,
+                ordered_at=self.boundary(),
+                total_amount=Decimal("1.00"),
+            )
+
+    def boundary(self) -> datetime:
+        """Draw an instant on the edge of a window of `as_of` or of a recent cutoff."""
+        rng = self.rng
+        jitter = rng.choice((-MICROSECOND, 0 * SECOND, 0 * SECOND, MICROSECOND))
+        first = self.as_of.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        for _ in range(rng.randint(1, 4)):
+            first = (first - DAY).replace(day=1)
+        edges = [self.as_of - days * DAY for days in (1, 3, 7, 14, 30, 60, 90)]
+        edges += [first + days * DAY for days in (-60, 0, 30)]
+        return rng.choice(edges) + jitter
+
+    def shopping(self, address: str) -> None:
+        """Let somebody view, fill a cart and perhaps order, all at the same few instants."""
+        rng = self.rng
+        begin = self.as_of - rng.choice((2 * HOUR, 20 * HOUR, DAY - MICROSECOND, DAY))
+        moments = [begin, begin + MICROSECOND, begin + HOUR, begin + 2 * HOUR]
+        product_id = rng.choice(self.products)
+        for _ in range(rng.randint(2, 6)):
+            self.add(
+                "web_events",
+                event_type=rng.choice(("product_view", "add_to_cart", "add_to_cart")),
+                occurred_at=rng.choice(moments),
+                email=self.spelled(address),
+                session_id=rng.choice(("s-1", "s-2")),
+                product_id=product_id if self.chance(0.8) else None,
+                quantity=rng.choice((None, 1, 2)),
+                unit_price=rng.choice((None, Decimal(25), Decimal(50), Decimal(100))),
+                country=rng.choice(("US", "CA", None)),
+                region="NY",
+            )
+        if self.chance(0.7):
+            self.add(
+                "orders",
+                order_id=f"o-{self.number()}",
+                email=self.spelled(address),
+                ordered_at=rng.choice(moments) - rng.choice((0, 0, 1)) * MICROSECOND,
+                status=rng.choice(("paid", "paid", "cancelled", None)),
+                total_amount=Decimal("42.00"),
+            )
+
+    def changes_of_mind(self, address: str) -> None:
+        """Let somebody complain, unsubscribe and agree again, at the same few instants."""
+        rng = self.rng
+        begin = self.as_of - rng.choice((0, 1, 40)) * DAY
+        steps = (-HOUR, -MICROSECOND, 0 * SECOND, MICROSECOND, HOUR)
+        allowed = [
+            begin + step
+            for step in steps
+            if "future" in self.troubles or begin + step <= self.as_of
+        ]
+        for _ in range(rng.randint(1, 2)):
+            self.add(
+                "email_events",
+                event_id=f"e-{self.number()}",
+                event_type=rng.choice(("complaint", "unsubscribe")),
+                occurred_at=rng.choice(allowed),
+                email=self.spelled(address),
+                message_id=f"m-{self.number()}",
+            )
+        for _ in range(rng.randint(1, 3)):
+            self.add(
+                "consents",
+                email=self.spelled(address),
+                purpose="email_marketing",
+                status=rng.choice(("granted", "granted", "withdrawn")),
+                recorded_at=rng.choice(allowed),
+                source=rng.choice(("form", "import", None)),
+                expires_at=rng.choice((None, None, self.as_of, self.as_of + DAY)),
+            )
+
     def contacts(self) -> None:
         rng = self.rng
         times = [self.instant() for _ in range(4)]
         for _ in range(rng.randint(0, len(self.people) + 3)):
             contact_id = f"c-{rng.randint(1, len(self.people))}"
             source_system = rng.choice(("crm", "shop", None))
-            home = rng.choice(self.people)
+            home = rng.choice(self.people[:3] if "ties" in self.troubles else self.people)
             for _ in range(rng.randint(1, 3) if "versions" in self.troubles else 1):
                 address = home if self.chance(0.8) else rng.choice((*self.people, None))
                 country, region, city = rng.choice(PLACES)
@@ -508,7 +635,7 @@ class _Maker:
         draw = self.rng.random()
         if draw < 0.3:
             return None
-        if draw < 0.45:
+        if draw < (0.7 if self.as_of.month in (2, 3) else 0.35):
             return date(1992, 2, 29)
         near = self.as_of.date() + timedelta(days=self.rng.choice((-2, -1, 0, 1, 3, 5, 6, 7, 8)))
         return date(self.rng.choice((1964, 1992, 2000)), near.month, near.day)
@@ -519,7 +646,7 @@ class _Maker:
         rng = self.rng
         for table in ("email_events", "web_events"):
             rows = self.world.rows(table)
-            for original in rng.sample(rows, min(len(rows), rng.randint(1, 8))):
+            for original in rng.sample(rows, min(len(rows), rng.randint(1, 12))):
                 copy = dict(original)
                 if copy["email"] is not None:
                     copy["email"] = self.spelled(copy["email"].strip().lower())
@@ -531,14 +658,23 @@ class _Maker:
                     {"event_id": "0"},
                     {"occurred_at": later},
                     {"url": rng.choice(URLS)},
+                    {"url": rng.choice(URLS), "event_id": original["event_id"]},
                 ]
                 if table == "email_events":
                     changes += [
-                        {"is_machine": rng.choice((True, False, None))},
+                        {"is_machine": rng.choice((True, True, False, None))},
+                        {"is_machine": True, "event_id": f"z-{self.number()}"},
                         {"provider": rng.choice(("sendgrid", "klaviyo", None))},
                         {"campaign_id": rng.choice((*self.campaigns, None))},
                         {"user_agent": rng.choice((*MACHINE_AGENTS, *HUMAN_AGENTS))},
                         {"bounce_type": rng.choice(("hard", "soft", None))},
+                        {"message_id": rng.choice(("m-1", "m-2", None))},
+                        {"event_type": rng.choice(("open", "click"))},
+                        {
+                            "message_id": rng.choice(("m-1", "m-2", None)),
+                            "event_type": rng.choice(("open", "click")),
+                            "url": rng.choice(URLS),
+                        },
                     ]
                 else:
                     changes += [
@@ -547,6 +683,14 @@ class _Maker:
                         {"quantity": rng.choice((1, 9, None))},
                         {"unit_price": rng.choice((Decimal(99), None))},
                         {"country": rng.choice(("US", "AT", None))},
+                        {
+                            "event_type": rng.choice(("product_view", "search")),
+                            "url": rng.choice(URLS),
+                            "product_id": rng.choice((*self.products, None)),
+                        },
+                        {"email": rng.choice((None, rng.choice(self.people)))}
+                        if copy["anonymous_id"] is not None
+                        else {},
                     ]
                 for change in rng.sample(changes, rng.randint(1, 2)):
                     copy.update(change)
