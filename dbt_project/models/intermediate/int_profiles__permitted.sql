@@ -21,6 +21,7 @@ judged as (
         suppressed.suppression_reason,
         case
             when late_erasure_requests.email is not null then 'erasure_requested'
+            when suppressed.suppression_reason is not null then suppressed.suppression_reason
             when suppressed.delivery_suppression_reason is not null
                 then suppressed.delivery_suppression_reason
             when mailing.withdrawn_later_at is not null or mailing.status = 'withdrawn'

@@ -1,3 +1,7 @@
+{%- set is_refusal -%}
+    (events.event_type in ('complaint', 'unsubscribe')
+    or (events.event_type = 'bounce' and events.bounce_type = 'hard'))
+{%- endset -%}
 {#-
     Suppressions as of as_of, and as delivery hears them: whatever the as_of, every bounce, complaint
     and unsubscribe in the raw tables counts there, and no grant after as_of lifts one.
@@ -8,16 +12,33 @@ profiles as (
     select * from {{ ref('int_profiles__resolved') }}
 ),
 
+-- The marts ask the distinct events; delivery hears every copy of one, also what a copy alone says.
 refusals as (
+    select
+        profiles.email,
+        events.event_type,
+        events.occurred_at as known_at,
+        cast(null as timestamp) as heard_at
+    from {{ ref('int_email_events__deduplicated') }} as events
+    inner join profiles on events.profile_key = profiles.profile_key
+    where {{ is_refusal }}
+    union all
+    select
+        events.email,
+        events.event_type,
+        cast(null as timestamp) as known_at,
+        events.occurred_at as heard_at
+    from {{ ref('stg_email__events') }} as events
+    where {{ is_refusal }}
+),
+
+newest_refusals as (
     select
         email,
         event_type,
-        max(case when occurred_at <= {{ as_of() }} then occurred_at end) as known_at,
-        max(occurred_at) as heard_at
-    from {{ ref('stg_email__events') }}
-    where
-        event_type in ('complaint', 'unsubscribe')
-        or (event_type = 'bounce' and bounce_type = 'hard')
+        max(known_at) as known_at,
+        max(heard_at) as heard_at
+    from refusals
     group by email, event_type
 ),
 
@@ -65,7 +86,7 @@ standing as (
         ) as is_{{ event_type }}_{{ evidence }}{{ "," if not loop.last }}
         {%- endfor %}{{ "," if not loop.last }}
         {%- endfor %}
-    from refusals
+    from newest_refusals as refusals
     left join grants on refusals.email = grants.email
     group by refusals.email
 ),
