@@ -180,7 +180,7 @@ def _required_tables(
             fact=fact,
             way_out=(
                 "put files into the landing folder's email_events or contacts, or look at "
-                "raw.loaded_files for files that were refused"
+                "raw.loaded_files for files that were rejected"
             ),
         )
 
@@ -281,7 +281,7 @@ def _rejected_files(
             """
             select table_name, count(*), arg_min(path, path), arg_min(status, path)
             from raw.loaded_files
-            where status in ('rejected', 'changed') and loaded_at > $since
+            where status = 'changed' or (status = 'rejected' and loaded_at > $since)
             group by table_name
             """,
             {"since": since},
@@ -304,7 +304,8 @@ def _rejected_files(
                 at_most=float(bound.files_at_most),
                 fact=fact,
                 way_out=(
-                    "raw.loaded_files has each with its reason; mend it, or, once looked at, set "
+                    "raw.loaded_files has each with its reason; mend it, or, once a rejected one "
+                    "has been looked at, set "
                     f"{DOOR}.rejected_files.reviewed_until in {settings.source}"
                 ),
             )

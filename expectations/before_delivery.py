@@ -87,21 +87,24 @@ _MAY_BE_OPT_OUT: Final = r"""
         from read
     )
 
-    select path, row_number, loaded_at, false as is_file
+    select path, row_number, loaded_at, 'row' as kind
     from judged
     where is_harmless is not true
 """
 
 _REJECTED_ROWS: Final = """
-    select path, row_number, loaded_at, false as is_file
+    select path, row_number, loaded_at, 'row' as kind
     from raw.rejected_rows
     where table_name = $table and loaded_at > $since
 """
 
+# That somebody has looked at what was left out says nothing of a file that has changed since.
 _REFUSED_FILES: Final = """
-    select path, null::bigint as row_number, loaded_at, true as is_file
+    select path, null::bigint as row_number, loaded_at, status as kind
     from raw.loaded_files
-    where table_name = $table and status in ('rejected', 'changed') and loaded_at > $since
+    where
+        table_name = $table
+        and (status = 'changed' or (status = 'rejected' and loaded_at > $since))
 """
 
 
@@ -110,10 +113,16 @@ class _LeftOut:
     """What a load left out of a table, and the first of it by load, path and row."""
 
     rows: int = 0
-    files: int = 0
+    rejected_files: int = 0
+    changed_files: int = 0
     first_path: str = ""
     first_row: int | None = None
     newest_at: datetime | None = None
+
+    @property
+    def files(self) -> int:
+        """Return how many whole files it is."""
+        return self.rejected_files + self.changed_files
 
     @property
     def first(self) -> str:
@@ -224,11 +233,12 @@ def _left_out(
         f"""
         with left_out as ({" union all ".join(queries)})
         select
-            count(*) filter (where not is_file),
-            count(*) filter (where is_file),
+            count(*) filter (where kind = 'row'),
+            count(*) filter (where kind = 'rejected'),
+            count(*) filter (where kind = 'changed'),
             coalesce(first(path order by loaded_at, path, row_number), ''),
             first(row_number order by loaded_at, path, row_number),
-            max(loaded_at)
+            max(loaded_at) filter (where kind != 'changed')
         from left_out
         """,
         parameters,
@@ -243,11 +253,19 @@ def _counted(left: _LeftOut) -> str:
 
 
 def _way_out(left: _LeftOut, key: str, source: str) -> str:
-    until = f"{left.newest_at.isoformat()}Z" if left.newest_at else "the time of that load"
-    where = " and ".join(
-        name
-        for number, name in ((left.rows, "raw.rejected_rows"), (left.files, "raw.loaded_files"))
-        if number
+    """Say where to look, how to mend each kind, and how to go on without what cannot be mended."""
+    where = (["raw.rejected_rows"] if left.rows else []) + (
+        ["raw.loaded_files"] if left.files else []
     )
-    mend = "mend the file, which is then tried again, or " if left.files else ""
-    return f"look at them in {where}, {mend}set {key}.reviewed_until in {source} to {until}"
+    mendings = []
+    if left.changed_files:
+        mendings.append(
+            "put the old content of a changed file back and bring what is new as a new file"
+        )
+    if left.rejected_files:
+        mendings.append("mend a rejected file, which is then tried again")
+    text = ", ".join([f"look at {' and '.join(where)}", *mendings])
+    if left.newest_at is None:
+        return text
+    link = "or" if left.rejected_files else "then"
+    return f"{text}, {link} set {key}.reviewed_until in {source} to {left.newest_at.isoformat()}Z"

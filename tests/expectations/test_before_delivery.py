@@ -58,17 +58,23 @@ def test_every_rejected_row_of_consents_and_erasures_stops(
     assert stops(verdict) == [("rejected_opt_outs", table, 2)]
     assert (
         f"2 rows that may be an opt-out could not be loaded into raw.{table}, "
-        "first row 4 of a.csv; look at them in raw.rejected_rows, "
-        "set before_delivery.rejected_opt_outs.reviewed_until in expectations/doors.yml "
+        "first row 4 of a.csv; look at raw.rejected_rows, "
+        "then set before_delivery.rejected_opt_outs.reviewed_until in expectations/doors.yml "
         "to 2026-03-03T06:00:00Z"
     ) in verdict.sentence
     assert "example.com" not in verdict.sentence
 
 
 @pytest.mark.parametrize("table", ["consents", "erasure_requests"])
-@pytest.mark.parametrize("status", ["rejected", "changed"])
+@pytest.mark.parametrize(
+    ("status", "mending"),
+    [
+        ("rejected", "mend a rejected file, which is then tried again"),
+        ("changed", "put the old content of a changed file back"),
+    ],
+)
 def test_a_refused_file_of_consents_or_erasures_stops_until_it_is_loaded(
-    connection: Connection, settings: DoorSettings, table: str, status: str
+    connection: Connection, settings: DoorSettings, table: str, status: str, mending: str
 ) -> None:
     add_file(connection, table, "day.parquet", status=status)
 
@@ -76,7 +82,7 @@ def test_a_refused_file_of_consents_or_erasures_stops_until_it_is_loaded(
 
     assert stops(verdict) == [("rejected_opt_outs", table, 1)]
     assert "first the file day.parquet" in verdict.sentence
-    assert "mend the file, which is then tried again" in verdict.sentence
+    assert mending in verdict.sentence
 
     add_file(connection, table, "day.parquet", loaded=1, loaded_at=WEDNESDAY)
     assert stops(judge(connection, settings)) == []
@@ -211,6 +217,19 @@ def test_what_somebody_has_looked_at_stops_nobody_but_what_comes_later_does(
     verdict = judge(connection, settings)
     assert stops(verdict) == [("rejected_opt_outs", "consents", 1)]
     assert "to 2026-03-03T06:00:00.000001Z" in verdict.sentence
+
+
+def test_a_file_that_changes_after_somebody_has_looked_stops(
+    connection: Connection, doors_file: WriteSettings
+) -> None:
+    settings = read_settings(doors_file(f"{OPT_OUTS}null", f"{OPT_OUTS}2026-03-04T06:00:00Z"))
+    # The ledger keeps the time at which the file was loaded, not that of its change.
+    add_file(connection, "consents", "day.csv", loaded=7, status="changed", loaded_at=TUESDAY)
+
+    verdict = judge(connection, settings)
+
+    assert stops(verdict) == [("rejected_opt_outs", "consents", 1)]
+    assert "reviewed_until" not in verdict.sentence
 
 
 def test_files_of_events_are_looked_at_apart_from_opt_outs(
