@@ -1,0 +1,81 @@
+"""Text files as lines: how DuckDB reads them, and a mended copy of what it will not read."""
+
+import codecs
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from ingestion.landing import LandingFile
+from ingestion.values import literal
+
+# Lines are read as CSV of one column whose delimiter no JSON may hold unescaped.
+_NO_DELIMITER: Final = "\x01"
+
+MAX_LINE_BYTES: Final = 16 << 20
+# For files that the first reading failed on; a longer line makes its file unreadable.
+MAX_MENDED_LINE_BYTES: Final = 256 << 20
+
+# A character that Unicode sets aside for private marks inside a program: in a mended copy it
+# stands before each byte that was no text, which follows in words (\xff).
+MARK: Final = "\ufdd0"
+
+_BLOCK_CHARACTERS: Final = 1 << 20
+
+
+def names(files: Iterable[LandingFile]) -> list[str]:
+    """Return the names of files for DuckDB's readers, in which * ? [ would be patterns."""
+    return [
+        "".join(f"[{c}]" if c in "*?[" else c for c in str(file.location.absolute()))
+        for file in files
+    ]
+
+
+def reader_settings(*, is_gzip: bool, max_line_bytes: int = MAX_LINE_BYTES) -> str:
+    """Return the options that every reading of a text file has in common."""
+    compression = literal("gzip" if is_gzip else "none")
+    # The reader keeps whole lines in one buffer; twice the longest is what it asks for.
+    buffer_bytes = max(32 << 20, 2 * max_line_bytes)
+    return (
+        f"auto_detect=false, hive_partitioning=false, compression={compression}, "
+        f"max_line_size={max_line_bytes}, buffer_size={buffer_bytes}"
+    )
+
+
+def relation(settings: str) -> str:
+    """Return the lines of the files `$paths` that are not blank: `line` and `file_index`."""
+    return (
+        "(select line, file_index from read_csv($paths, columns={'line': 'VARCHAR'}, "
+        f"delim={literal(_NO_DELIMITER)}, quote='', escape='', header=false, {settings}) "
+        "where trim(line, ' ' || chr(9) || chr(13)) <> '')"
+    )
+
+
+def mend(file: LandingFile, target: Path) -> None:
+    """Write a copy that DuckDB can read: UTF-8, one kind of line end, no gzip, no blank start.
+
+    What is no text is marked, so that its row can be told. Raises `OSError` or `EOFError` if
+    the file cannot be read or unpacked.
+    """
+    with (
+        file.unpacked() as unpacked,
+        io.TextIOWrapper(unpacked, "utf-8-sig", errors=_MARKING, newline=None) as text,
+        target.open("w", encoding="utf-8", newline="\n") as copy,
+    ):
+        has_begun = False
+        while block := text.read(_BLOCK_CHARACTERS):
+            if not has_begun:
+                block = block.lstrip()
+                has_begun = bool(block)
+            copy.write(block.replace(_NO_DELIMITER, f"{MARK}\\x01"))
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    wrong = error.object[error.start : error.end]
+    return "".join(f"{MARK}\\x{byte:02x}" for byte in wrong), error.end
+
+
+_MARKING: Final = "mailmart.mark"
+codecs.register_error(_MARKING, _mark)

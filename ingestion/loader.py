@@ -1,0 +1,500 @@
+"""Files of a landing folder become rows of the raw tables, each file exactly once."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import duckdb
+
+from ingestion import columnar, delimited, json_lines, ledger, lines
+from ingestion.contract import REJECTED_ROWS, ROW_ORIGIN, TABLES, Table
+from ingestion.landing import Fingerprint, LandingFile, Listing, fingerprint, list_files
+from ingestion.ledger import Outcome, Status
+from ingestion.schema import SchemaMismatch, address, prepare
+from ingestion.staging import STAGED, Refusal, Source, stage
+from ingestion.values import quoted
+
+__all__ = [
+    "FileProblem",
+    "LoadReport",
+    "LoadStopped",
+    "Progress",
+    "SchemaMismatch",
+    "TableLoad",
+    "UnknownColumn",
+    "load",
+    "prepare",
+]
+
+# One transaction holds at most so much: small files share the cost of one, and what a kill
+# undoes stays small. Packed bytes count as often as they unpack in the worst usual case.
+_BATCH_FILES: Final = 500
+_BATCH_BYTES: Final = 256 << 20
+_UNPACKED_PER_PACKED_BYTE: Final = 8
+
+_UNKNOWN_COLUMNS_NAMED: Final = 100
+
+
+class LoadStopped(Exception):
+    """The machine gave out under a load; what was committed before it stays."""
+
+
+@dataclass(frozen=True)
+class FileProblem:
+    """A file that is not loaded, or not as it is now, and what to do about it."""
+
+    table: str
+    path: str
+    status: Status
+    message: str
+
+
+@dataclass(frozen=True)
+class TableLoad:
+    """What one load did to one raw table."""
+
+    files_loaded: int = 0
+    rows_loaded: int = 0
+    rows_rejected: int = 0
+
+
+@dataclass(frozen=True)
+class UnknownColumn:
+    """A column that the contract does not know, left out of a table, and in how many files."""
+
+    table: str
+    column: str
+    files: int
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What one load did. Any problem makes the run an error, warnings do not."""
+
+    tables: Mapping[str, TableLoad]
+    missing_folders: tuple[str, ...]
+    unknown_columns: tuple[UnknownColumn, ...]
+    problems: tuple[FileProblem, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a load has come; the table is that of the files dealt with last."""
+
+    table: str
+    files_done: int
+    files_total: int
+    bytes_done: int
+    bytes_total: int
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection,
+    landing: Path,
+    loaded_at: datetime,
+    report_progress: Callable[[Progress], None] | None = None,
+) -> LoadReport:
+    """Load what is new in a landing folder into the raw tables.
+
+    Prepares schema `raw` first. `loaded_at` is a time in UTC, with its zone or without one.
+    A file's rows, its rejected rows and its line in the ledger are committed together. Files
+    that cannot be loaded are in the report and stop nothing. Raises `NotADirectoryError` for a
+    missing folder, `SchemaMismatch` for a foreign warehouse and `LoadStopped` when disk or
+    memory give out.
+    """
+    if loaded_at.tzinfo is not None:
+        loaded_at = loaded_at.astimezone(UTC).replace(tzinfo=None)
+    listing = list_files(landing)
+    prepare(connection)
+    with (
+        _rows_in_order(connection),
+        ThreadPoolExecutor(max_workers=2, thread_name_prefix="fingerprint") as hashing,
+        TemporaryDirectory(prefix="mailmart-") as workshop,
+    ):
+        run = _Load(connection, loaded_at, hashing, Path(workshop), report_progress)
+        try:
+            run.all(listing, ledger.read(connection))
+        finally:
+            connection.execute(f"drop table if exists {STAGED}")
+    return LoadReport(
+        tables={name: run.loads.get(name, TableLoad()) for name in TABLES},
+        missing_folders=tuple(name for name in TABLES if name not in listing.folders),
+        unknown_columns=tuple(
+            UnknownColumn(table, column, files)
+            for (table, column), files in sorted(run.unknown.items())
+        ),
+        problems=tuple(sorted(run.problems, key=lambda problem: (problem.table, problem.path))),
+        warnings=listing.warnings,
+    )
+
+
+class _Load:
+    """One load on its way: what it has to do with, and what has come of it so far."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        loaded_at: datetime,
+        hashing: ThreadPoolExecutor,
+        workshop: Path,
+        report_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._connection = connection
+        self._loaded_at = loaded_at
+        self._hashing = hashing
+        self._workshop = workshop
+        self._report_progress = report_progress
+        self._prints: dict[LandingFile, Future[Fingerprint]] = {}
+        self._todo: Sequence[LandingFile] = ()
+        self._bytes_todo = 0
+        self._files_done = 0
+        self._bytes_done = 0
+        self.loads: dict[str, TableLoad] = {}
+        self.unknown: dict[tuple[str, str], int] = {}
+        self.problems: list[FileProblem] = []
+
+    def all(self, listing: Listing, known: Mapping[tuple[str, str], ledger.Entry]) -> None:
+        """Load the files that the ledger does not know, and see to those that have changed."""
+        there = {(file.table, file.path) for file in listing.files}
+        there |= {(file.table, file.path) for file, _ in listing.unreadable}
+        self._forget_what_is_gone(there, known)
+        self._refuse([Refusal(file, message) for file, message in listing.unreadable])
+        self._todo = [
+            file
+            for file in listing.files
+            if self._is_to_load(file, known.get((file.table, file.path)))
+        ]
+        self._bytes_todo = sum(file.size_bytes for file in self._todo)
+        for batch in _batches(self._todo):
+            self._try(batch)
+
+    def _forget_what_is_gone(
+        self, there: Collection[tuple[str, str]], known: Mapping[tuple[str, str], ledger.Entry]
+    ) -> None:
+        """Close the cases of files that were taken away: there is nothing left to mend."""
+        gone = {key: entry for key, entry in known.items() if key not in there}
+        rejected = [key for key, entry in gone.items() if entry.status == "rejected"]
+        ledger.forget(self._connection, rejected)
+        changed = [key for key, entry in gone.items() if entry.status == "changed"]
+        ledger.settle(self._connection, changed)
+
+    def _is_to_load(self, file: LandingFile, entry: ledger.Entry | None) -> bool:
+        if entry is None or (entry.status == "rejected" and entry.content_hash is None):
+            return True
+        if entry.is_of(file):
+            if entry.status != "loaded":
+                self._complain(file, entry.status, entry.reason or "")
+            return False
+        if entry.status == "rejected":
+            return True
+        try:
+            content_hash = fingerprint(file).content_hash
+        except OSError as error:
+            self._complain(file, "changed", f"it was loaded and cannot be read now: {error}")
+            return False
+        status: Status = "loaded" if content_hash == entry.content_hash else "changed"
+        reason = None
+        if status == "changed":
+            reason = (
+                "its content has changed since it was loaded; put the old content back and "
+                "bring what is new as a new file"
+            )
+            self._complain(file, status, reason)
+        ledger.note_change(self._connection, file, status, reason)
+        return False
+
+    def _try(self, files: Sequence[LandingFile]) -> None:
+        """Load files of one table and format; if one of them breaks the reading, find it."""
+        table = TABLES[files[0].table]
+        for file in files:
+            if file not in self._prints:
+                self._prints[file] = self._hashing.submit(fingerprint, file)
+        try:
+            found, refusals = _READERS[files[0].format](self._connection, table, files)
+        except duckdb.Error as error:
+            self._divide(files, error)
+            return
+        self._refuse(refusals)
+        for source in found:
+            try:
+                stage(self._connection, table, source, self._loaded_at)
+            except duckdb.Error as error:
+                self._divide(source.files, error)
+                continue
+            self._keep(table, source)
+
+    def _divide(self, files: Sequence[LandingFile], error: duckdb.Error) -> None:
+        _stop_if_exhausted(error)
+        if len(files) > 1:
+            middle = len(files) // 2
+            self._try(files[:middle])
+            self._try(files[middle:])
+            return
+        (file,) = files
+        if file.format == "parquet":
+            self._refuse([Refusal(file, "it is no Parquet file or a damaged one; write it again")])
+        else:
+            self._mend(file)
+
+    def _mend(self, file: LandingFile) -> None:
+        """Load a text file that could not be read as it is from a mended copy."""
+        table = TABLES[file.table]
+        copy = self._workshop / "mended"
+        try:
+            if not self._prints[file].result().is_whole:
+                self._refuse([_damaged(file)])
+                return
+            lines.mend(file, copy)
+            path = str(copy)
+            if file.format == "ndjson":
+                found, refusals = json_lines.mended_source(self._connection, table, file, path)
+            else:
+                found, refusals = delimited.mended_source(table, file, path)
+            for source in found:
+                stage(self._connection, table, source, self._loaded_at)
+                if file.format == "csv":
+                    refusal = delimited.account_for_broken_lines(self._connection, source)
+                    refusals += [refusal] if refusal else []
+                if not refusals:
+                    self._keep(table, source)
+            self._refuse(refusals)
+        except duckdb.Error as error:
+            _stop_if_exhausted(error)
+            kind = "NDJSON" if file.format == "ndjson" else "CSV"
+            self._refuse([Refusal(file, f"it cannot be read as {kind}; look at its format")])
+        except OSError as error:
+            self._refuse([Refusal(file, f"it cannot be read: {error.strerror or 'broken'}")])
+        finally:
+            copy.unlink(missing_ok=True)
+            delimited.drop_traces(self._connection)
+
+    def _keep(self, table: Table, source: Source) -> None:
+        """Commit what is staged, or everything but files that are not what was staged."""
+        unfit = [refusal for file in source.files if (refusal := self._unfit(file))]
+        if unfit:
+            self._refuse(unfit)
+            refused = {refusal.file for refusal in unfit}
+            rest = [file for file in source.files if file not in refused]
+            if rest:
+                self._try(rest)
+            return
+        counts = {
+            index: rows
+            for index, *rows in self._connection.execute(
+                "select file_index, min(rowid), count(*), count(*) filter (reason is null) "
+                f"from {STAGED} group by file_index"
+            ).fetchall()
+        }
+        outcomes = []
+        firsts = []
+        for index, (file, unknown) in enumerate(
+            zip(source.files, source.unknown_columns, strict=True)
+        ):
+            first, rows, usable = counts.get(index, (0, 0, 0))
+            firsts.append(first)
+            if rows > usable and source.line_settings:
+                path = source.paths[index]
+                delimited.restore_texts(
+                    self._connection, path, source.line_settings, index, first, rows
+                )
+            outcomes.append(
+                Outcome(
+                    file=file,
+                    content_hash=self._prints[file].result().content_hash,
+                    status="loaded",
+                    rows_loaded=usable,
+                    rows_rejected=rows - usable,
+                    unknown_columns=tuple(map(_nameable, unknown[:_UNKNOWN_COLUMNS_NAMED])),
+                )
+            )
+        with _transaction(self._connection):
+            self._move(table, source, firsts)
+            ledger.record(self._connection, outcomes, self._loaded_at)
+        for outcome in outcomes:
+            self._count(outcome)
+
+    def _move(self, table: Table, source: Source, firsts: Sequence[int]) -> None:
+        place = "file_index::bigint + 1"
+        origin = {"paths": [file.path for file in source.files], "loaded_at": self._loaded_at}
+        row = f"coalesce(row_number, rowid - list_extract($firsts, {place}) + 1)"
+        names = ", ".join(map(quoted, table.column_names))
+        into = ", ".join(quoted(column.name) for column in ROW_ORIGIN)
+        self._connection.execute(
+            f"insert into {address(table)} ({names}, {into}) "
+            f"select {names}, $loaded_at::timestamp, list_extract($paths, {place}), {row} "
+            f"from {STAGED} where reason is null",
+            {**origin, "firsts": list(firsts)},
+        )
+        self._connection.execute(
+            f"insert into {address(REJECTED_ROWS)} by name "
+            f"select $table as table_name, list_extract($paths, {place}) as path, "
+            f"{row} as row_number, reason, row_text as raw_text, "
+            f"$loaded_at::timestamp as loaded_at from {STAGED} where reason is not null",
+            {**origin, "firsts": list(firsts), "table": table.name},
+        )
+
+    def _unfit(self, file: LandingFile) -> Refusal | None:
+        """Return why a staged file must not be kept: it is damaged, or not at rest."""
+        try:
+            if not self._prints[file].result().is_whole:
+                return _damaged(file)
+            if not file.is_as_listed():
+                del self._prints[file]
+                return Refusal(file, "it changed while it was read; let it come to rest, run again")
+        except OSError as error:
+            return Refusal(file, f"it cannot be read: {error.strerror}")
+        return None
+
+    def _refuse(self, refusals: Sequence[Refusal]) -> None:
+        outcomes = [
+            Outcome(refusal.file, self._hash(refusal.file), "rejected", reason=refusal.message)
+            for refusal in refusals
+        ]
+        with _transaction(self._connection):
+            ledger.record(self._connection, outcomes, self._loaded_at)
+        for refusal in refusals:
+            self._complain(refusal.file, "rejected", refusal.message)
+            if self._todo:
+                self._advance(refusal.file)
+
+    def _hash(self, file: LandingFile) -> str | None:
+        try:
+            return self._prints[file].result().content_hash if file in self._prints else None
+        except OSError:
+            return None
+
+    def _complain(self, file: LandingFile, status: Status, message: str) -> None:
+        self.problems.append(FileProblem(file.table, file.path, status, message))
+
+    def _count(self, outcome: Outcome) -> None:
+        before = self.loads.get(outcome.file.table, TableLoad())
+        self.loads[outcome.file.table] = TableLoad(
+            before.files_loaded + 1,
+            before.rows_loaded + outcome.rows_loaded,
+            before.rows_rejected + outcome.rows_rejected,
+        )
+        for column in outcome.unknown_columns:
+            key = (outcome.file.table, column)
+            self.unknown[key] = self.unknown.get(key, 0) + 1
+        self._advance(outcome.file)
+
+    def _advance(self, file: LandingFile) -> None:
+        self._files_done += 1
+        self._bytes_done += file.size_bytes
+        if self._report_progress:
+            self._report_progress(
+                Progress(
+                    table=file.table,
+                    files_done=self._files_done,
+                    files_total=len(self._todo),
+                    bytes_done=self._bytes_done,
+                    bytes_total=self._bytes_todo,
+                )
+            )
+
+
+_READERS: Final = {
+    "parquet": columnar.sources,
+    "ndjson": json_lines.sources,
+    "csv": delimited.sources,
+}
+
+
+def _damaged(file: LandingFile) -> Refusal:
+    return Refusal(file, "it is no whole gzip file; copy it again")
+
+
+def _nameable(column: str) -> str:
+    """Return a column's name for messages, unless a value has got where names belong."""
+    return "(a name with an @)" if "@" in column else column
+
+
+def _batches(files: Sequence[LandingFile]) -> Iterator[list[LandingFile]]:
+    """Yield the files in bounded groups of one table, format and packing."""
+    kinds: dict[tuple[str, str, bool], list[LandingFile]] = {}
+    for file in files:
+        kinds.setdefault((file.table, file.format, file.is_gzip), []).append(file)
+    for alike in kinds.values():
+        batch: list[LandingFile] = []
+        weight = 0
+        for file in alike:
+            is_packed = file.is_gzip or file.format == "parquet"
+            more = file.size_bytes * (_UNPACKED_PER_PACKED_BYTE if is_packed else 1)
+            if batch and (len(batch) == _BATCH_FILES or weight + more > _BATCH_BYTES):
+                yield batch
+                batch, weight = [], 0
+            batch.append(file)
+            weight += more
+        yield batch
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit what is done inside, or nothing of it."""
+    try:
+        connection.begin()
+        yield
+        connection.commit()
+    except duckdb.Error as error:
+        _roll_back(connection)
+        _stop_if_exhausted(error)
+        raise
+    except BaseException:
+        _roll_back(connection)
+        raise
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.rollback()
+    except duckdb.Error:
+        # The engine has ended the transaction itself, as it does when a commit fails.
+        return
+
+
+@contextmanager
+def _rows_in_order(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Have rows keep the order of their files: row numbers are counted by it."""
+    setting = connection.execute("select current_setting('preserve_insertion_order')").fetchone()
+    connection.execute("set preserve_insertion_order = true")
+    try:
+        yield
+    finally:
+        if setting and not setting[0]:
+            connection.execute("set preserve_insertion_order = false")
+
+
+_EXHAUSTION: Final = (
+    "no space left",
+    "file too large",
+    "failed to offload",
+    "could not write",
+    "disk quota",
+    "max_temp_directory_size",
+)
+
+
+def _stop_if_exhausted(error: duckdb.Error) -> None:
+    """Raise `LoadStopped` if an error is the machine's and not a file's."""
+    text = str(error).lower()
+    if isinstance(error, duckdb.OutOfMemoryException) and "failed to offload" not in text:
+        raise LoadStopped(
+            "the memory is used up; close other programs or raise DuckDB's memory_limit, and "
+            "run again: what was loaded stays, the rest is loaded then"
+        ) from error
+    if any(words in text for words in _EXHAUSTION):
+        raise LoadStopped(
+            "the disk of the warehouse or of its temporary files is full; free some space and "
+            "run again: what was loaded stays, the rest is loaded then"
+        ) from error
+    if isinstance(error, duckdb.FatalException | duckdb.InternalException):
+        raise LoadStopped(
+            "DuckDB gave up the warehouse in the middle of the load; run again: what was loaded "
+            "stays, the rest is loaded then"
+        ) from error
