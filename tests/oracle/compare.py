@@ -131,6 +131,8 @@ def differences(
     from `marts.profile_scores` where it exists, and the segments that follow from them are then
     compared as well. Needs `marts.dim_profiles` for the addresses behind the ids.
     """
+    if not built_columns(connection, "marts.dim_profiles"):
+        return ["marts.dim_profiles: the table is not there, and no address is known without it"]
     scores = built_scores(connection)
     expected = marts(world, as_of, is_machine_agent, scores)
     found: list[str] = []

@@ -46,9 +46,10 @@ Readings, where the text leaves two:
     Cutoffs are the firsts of the month of `as_of` and of the 11 before, and `as_of` itself.
 22. An open at the instant of the send counts, and one 72 h after it; one before it does not.
 23. Delivery: nobody is a member or a profile there whose newest `email_marketing` consent of all
-    raw rows is withdrawn, who is suppressed by all raw rows, or who ever asked for erasure.
-    A suppression names its `suppression_reason` (by `as_of`, else by all raw rows); a null reason
-    here stands for any other word, such as that of a missing consent.
+    raw rows is withdrawn, whom any raw event suppresses, or who ever asked for erasure. Every
+    copy of an event counts, those too that are duplicates elsewhere. A grant after `as_of` undoes
+    no suppression, for it has not happened. A suppression names this `suppression_reason`; a null
+    reason here stands for any other word, such as that of a missing consent.
 """
 
 from __future__ import annotations
@@ -71,24 +72,24 @@ from tests.oracle.engagement import (
     tier_at,
     tier_spells,
 )
-from tests.oracle.known import Known, known_at, normalise, order_version_at, seen, spelled
+from tests.oracle.known import (
+    Known,
+    address_of,
+    known_at,
+    normalise,
+    order_version_at,
+    seen,
+    spelled,
+)
 from tests.oracle.raw import Row, World, group, newest_versions, nulls_lowest
 from tests.oracle.segments import Person, Scores, is_timezone, members
 
 SCORED_SEGMENTS = ("churn_risk", "likely_openers")
-END_OF_TIME = datetime.max  # noqa: DTZ901 - all times here are naive UTC
 
 
 def no_agent_is_machine(user_agent: str) -> bool:
     """Take every user agent for a person's."""
     return False
-
-
-def known_events(world: World, as_of: datetime, is_machine_agent: IsMachineAgent) -> Known:
-    """Resolve the raw tables and tell humans from machines."""
-    known = known_at(world, as_of)
-    classify(known.email_events, is_machine_agent)
-    return known
 
 
 def counts_as_order(order: Row) -> bool:
@@ -128,14 +129,16 @@ def has_consented(consents: Sequence[Row], address: str, purpose: str, as_of: da
     return newest["expires_at"] is None or newest["expires_at"] > as_of
 
 
-def suppression_reason(known: Known, address: str) -> str | None:
-    """Return why an address is suppressed, by the events and consents that are known."""
-    events = [e for e in known.email_events if e["address"] == address]
+def suppression_reason(
+    email_events: Sequence[Row], consents: Sequence[Row], address: str
+) -> str | None:
+    """Return why an address is suppressed, by the events and the consents that count."""
+    events = [e for e in email_events if e["address"] == address]
     if any(e["event_type"] == "bounce" and e["bounce_type"] == "hard" for e in events):
         return "hard_bounce"
     grants = [
         c["recorded_at"]
-        for c in known.consents
+        for c in consents
         if c["address"] == address
         and purpose_of(c) == "email_marketing"
         and c["status"] == "granted"
@@ -234,7 +237,8 @@ def marts(
     `is_machine_agent` tells the known scanners and privacy proxies by their user agent. `scores`
     are by address; without them the two segments that need a score are left out.
     """
-    known = known_events(world, as_of, is_machine_agent)
+    known = known_at(world, as_of)
+    classify(known.email_events, is_machine_agent)
     profiles: list[Row] = []
     spells: list[Row] = []
     people: list[Person] = []
@@ -282,7 +286,7 @@ def marts(
         "marts.ftr_churn": churn_examples(known),
         "marts.ftr_open_propensity": open_examples(known),
     }
-    return tables | desired_state(world, profiles, membership, is_machine_agent)
+    return tables | desired_state(world, known, profiles, membership)
 
 
 def events_of(known: Known, address: str, event_type: str) -> list[Row]:
@@ -308,7 +312,7 @@ def profile_of(known: Known, address: str) -> Row:
     opens, clicks = human_opens_and_clicks(known, address)
     first_seen = first_seen_at(known, address)
     tier = tier_at(opens, clicks, as_of)
-    reason = suppression_reason(known, address)
+    reason = suppression_reason(known.email_events, known.consents, address)
     revenue = sum((order["total_amount"] for order in orders), Decimal(0))
     row: Row = {"email": address, **attributes(known, address)}
     row["first_seen_at"] = first_seen
@@ -495,13 +499,11 @@ def open_examples(known: Known) -> list[Row]:
 
 
 def desired_state(
-    world: World,
-    profiles: Sequence[Row],
-    membership: Sequence[Row],
-    is_machine_agent: IsMachineAgent,
+    world: World, known: Known, profiles: Sequence[Row], membership: Sequence[Row]
 ) -> dict[str, list[Row]]:
     """Return what the destinations should hold: nobody who said no, even after `as_of`."""
-    everything = known_events(world, END_OF_TIME, is_machine_agent)
+    every_event = [{**event, "address": address_of(event)} for event in world.email_events]
+    every_consent = [{**row, "address": address_of(row)} for row in world.consents]
     erased = {normalise(request["email"]) for request in world.erasure_requests}
     mailed: set[str] = set()
     suppressions: list[Row] = []
@@ -509,8 +511,8 @@ def desired_state(
         address = profile["email"]
         if address in erased:
             continue
-        reason = profile["suppression_reason"] or suppression_reason(everything, address)
-        newest = newest_consent(everything.consents, address, "email_marketing")
+        reason = suppression_reason(every_event, known.consents, address)
+        newest = newest_consent(every_consent, address, "email_marketing")
         withdrawn = newest is not None and newest["status"] == "withdrawn"
         if profile["may_be_mailed"] and reason is None and not withdrawn:
             mailed.add(address)

@@ -80,6 +80,7 @@ def test_a_warehouse_filled_by_the_definitions_differs_nowhere(
         ("alter table marts.rpt_campaign_performance drop column opens_unique",
          "marts.rpt_campaign_performance", "there is no column opens_unique"),
         ("drop table sync.profiles", "sync.profiles", "the table is not there"),
+        ("drop table marts.dim_profiles", "marts.dim_profiles", "the table is not there"),
         ("update marts.fct_segment_members set profile_id = 'nobody'",
          "marts.fct_segment_members", "whose profile_id is not in marts.dim_profiles"),
     ],

@@ -1080,3 +1080,25 @@ def test_delivery_heeds_a_withdrawal_and_a_complaint_that_came_after_as_of() -> 
         ADA: None,
         CY: "complaint",
     }
+
+
+def test_delivery_hears_a_refusal_that_is_a_duplicate_elsewhere_and_no_later_grant() -> None:
+    one_id = {"event_id": "e1", "provider": "acme"}
+    tables = build(
+        consents=[
+            consent("granted", AS_OF - DAY),
+            consent("granted", AS_OF - DAY, email=BO),
+            consent("granted", AS_OF + 2 * DAY, email=BO),
+        ],
+        email_events=[
+            mail("sent", AS_OF - 2 * HOUR, **one_id),
+            mail("unsubscribe", AS_OF - HOUR, **one_id),
+            mail("complaint", AS_OF + DAY, email=BO),
+        ],
+    )
+    assert [row["may_be_mailed"] for row in tables["marts.dim_profiles"]] == [True, True]
+    assert tables["sync.profiles"] == []
+    assert {row["email"]: row["reason"] for row in tables["sync.suppressions"]} == {
+        ADA: "unsubscribe",
+        BO: "complaint",
+    }
