@@ -1,9 +1,16 @@
-{# The var `as_of` as a naive UTC datetime of Python; the start of the run where it is not set. #}
+{#
+    The instant of which the marts speak, as a naive UTC datetime of Python: the var `as_of`, else the
+    environment variable MAILMART_AS_OF, else the start of the run. The environment is asked only when
+    a model is built, not when it is parsed: a new value then costs no new parse of the project, as a
+    new var does.
+#}
 {% macro as_of_datetime() %}
-    {%- if var('as_of') is none -%}
-        {%- do return(run_started_at.astimezone(modules.pytz.utc).replace(tzinfo=none)) -%}
+    {%- if var('as_of') is not none -%}
+        {%- do return(utc_datetime(var('as_of'))) -%}
+    {%- elif execute and env_var('MAILMART_AS_OF', '') -%}
+        {%- do return(utc_datetime(env_var('MAILMART_AS_OF'))) -%}
     {%- endif -%}
-    {%- do return(utc_datetime(var('as_of'))) -%}
+    {%- do return(run_started_at.astimezone(modules.pytz.utc).replace(tzinfo=none)) -%}
 {% endmacro %}
 
 

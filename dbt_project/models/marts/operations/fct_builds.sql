@@ -18,7 +18,7 @@ final as (
     select
         {{ timestamp_literal(run_started_at.astimezone(modules.pytz.utc)) }} as built_at,
         {{ as_of() }} as as_of,
-        cast('{{ var("code_version") }}' as {{ dbt.type_string() }}) as code_version,
+        cast('{{ env_var("MAILMART_CODE_VERSION", "unknown") if execute else "" }}' as {{ dbt.type_string() }}) as code_version,
         model_versions.churn_model_version,
         model_versions.open_model_version,
         {%- for model in counted %}

@@ -1,0 +1,88 @@
+"""The dbt models as assets, their tests as checks."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+
+from ingestion.contract import TABLES
+from orchestration.progress import report
+from orchestration.resources import ROOT, Warehouse
+
+MANIFEST = ROOT / "target" / "manifest.json"
+
+
+def model_key(layer: str, model: str) -> dg.AssetKey:
+    """Return the asset key of a dbt model."""
+    return dg.AssetKey([layer, model])
+
+
+class Translator(DagsterDbtTranslator):
+    """Group the models by what they are about; the receipts come home as those of earlier runs."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Tell the receipts that a run reads from those it writes, or the graph would be a circle."""
+        if dbt_resource_props["resource_type"] == "source" and (
+            dbt_resource_props["source_name"] == "reverse_etl"
+        ):
+            return dg.AssetKey(["reverse_etl", f"earlier_{dbt_resource_props['name']}"])
+        return super().get_asset_key(dbt_resource_props)
+
+    def get_asset_spec(
+        self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetSpec:
+        """Let what reads no raw table wait for the first door too, and so for one dbt invocation."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        parents = manifest["parent_map"][unique_id]
+        if not parents or all(parent.startswith("source.mailmart.reverse_etl") for parent in parents):
+            return spec.merge_attributes(deps=[dg.AssetKey(["raw", table]) for table in TABLES])
+        return spec
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """Return the layer, and for marts the folder within it."""
+        path = Path(dbt_resource_props["original_file_path"]).parts
+        layer = path[2] if len(path) > 3 and path[1] == "models" else path[1]
+        return path[3] if layer == "marts" else layer
+
+
+def manifest() -> Path:
+    """Return dbt's manifest, parsed anew where a file of the dbt project is newer."""
+    sources = [ROOT / "dbt_project.yml", ROOT / "profiles.yml"]
+    sources += [path for path in (ROOT / "dbt_project").rglob("*") if path.is_file()]
+    if not MANIFEST.exists() or MANIFEST.stat().st_mtime < max(p.stat().st_mtime for p in sources):
+        from dbt.cli.main import dbtRunner
+
+        report("reading the dbt project", 0, 1)
+        parsed = dbtRunner().invoke(
+            ["--quiet", "parse", "--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
+        )
+        if not parsed.success:
+            raise RuntimeError(f"dbt cannot read the project: {parsed.exception}")
+        report("reading the dbt project", 1, 1)
+    return MANIFEST
+
+
+@dbt_assets(
+    manifest=manifest(),
+    dagster_dbt_translator=Translator(),
+    # The unit tests are about the code, not about today's data: `make test` runs them.
+    exclude="resource_type:unit_test",
+    name="dbt_models",
+)
+def models(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, warehouse: Warehouse
+) -> Iterator[Any]:
+    """Build the models of this step, seeds and tests included, in one invocation of dbt."""
+    # A test of two models runs with the later one, or it would look for a table not built yet.
+    arguments = ["build", "--exclude-resource-type", "unit_test", "--indirect-selection", "buildable"]
+    if warehouse.full_refresh:
+        arguments.append("--full-refresh")
+    invocation = dbt.cli(arguments, context=context)
+    total = len(context.selected_asset_keys) + len(context.selected_asset_check_keys)
+    step = "building profiles" if model_key("marts", "dim_profiles") in context.selected_asset_keys else "building segments"
+    for done, event in enumerate(invocation.stream(), start=1):
+        report(step, min(done, total), total)
+        yield event
+    report(step, total, total)

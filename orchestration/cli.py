@@ -1,0 +1,191 @@
+"""The command line. Exit status: 0 done, 1 an error, 2 wrong usage, 3 a door or a brake stopped the line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from orchestration import resources
+
+DONE, FAILED, STOPPED = 0, 1, 3
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Instant(click.ParamType):
+    """A time on the command line, ISO 8601."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Return the naive UTC datetime, or refuse with how to write it."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return resources.parse_instant(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _warehouse_option(command: _Command) -> _Command:
+    return click.option(
+        "--warehouse",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default=resources.warehouse_file,
+        help="DuckDB file [MAILMART_WAREHOUSE, else data/warehouse.duckdb].",
+    )(command)
+
+
+def _outbox_option(command: _Command) -> _Command:
+    return click.option(
+        "--outbox",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=resources.outbox_folder,
+        help="Where the file destination puts its folders [MAILMART_OUTBOX, else data/outbox].",
+    )(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mailmart", prog_name="mailmart")
+def cli() -> None:
+    """The warehouse that knows whom to mail, with what, and who must be left alone."""
+
+
+@cli.command()
+@click.option(
+    "--landing",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=resources.landing_folder,
+    help="Folder with one subfolder per raw table [MAILMART_LANDING, else data/landing].",
+)
+@_warehouse_option
+@click.option(
+    "--as-of",
+    type=Instant(),
+    default=resources.as_of_setting,
+    help="The instant of which the marts speak, ISO 8601 [MAILMART_AS_OF, else now].",
+)
+@_outbox_option
+@click.option("--full-refresh", is_flag=True, help="Build every table from nothing.")
+def run(
+    landing: Path, warehouse: Path, as_of: datetime | None, outbox: Path, full_refresh: bool
+) -> None:
+    """Do the main job: load, check, build, score, and deliver what changed."""
+    from orchestration import jobs, summary
+
+    console = Console(stderr=True)
+    with jobs.executed(
+        "daily",
+        warehouse=warehouse,
+        console=console,
+        landing=landing,
+        outbox=outbox,
+        as_of=as_of,
+        full_refresh=full_refresh,
+    ) as result:
+        if result.has_built:
+            summary.show(result, Console())
+    _leave(result.status, result.sentence)
+
+
+@cli.command()
+@click.option("--profiles", type=click.IntRange(min=1), required=True, help="How many people.")
+@click.option("--days", type=click.IntRange(min=1), required=True, help="How many days of history.")
+@click.option("--seed", type=click.IntRange(min=0), required=True, help="Same seed, same bytes.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Gets a folder landing, and the hidden truth beside it.",
+)
+def simulate(profiles: int, days: int, seed: int, out: Path) -> None:
+    """Write the landing folder of a shop whose truth is known."""
+    from orchestration import progress
+    from simulation import shop
+
+    console = Console(stderr=True)
+    try:
+        with progress.showing(console):
+            made = shop.simulate(profiles, days, seed, out, progress.report)
+    except (OSError, ValueError, RuntimeError) as error:
+        _leave(FAILED, str(error))
+    click.echo(f"{out / 'landing'}: {sum(made.rows.values()):,} rows, as of {made.as_of.isoformat()}Z")
+
+
+@cli.command()
+@_warehouse_option
+@click.option("--as-of", type=Instant(), default=resources.as_of_setting, hidden=True)
+def train(warehouse: Path, as_of: datetime | None) -> None:
+    """Train on the features of the last build; a better model takes over."""
+    from orchestration import jobs
+
+    with jobs.executed("train", warehouse=warehouse, console=Console(stderr=True), as_of=as_of) as result:
+        for line in result.lines:
+            click.echo(line)
+    _leave(result.status, result.sentence)
+
+
+@cli.command()
+@_warehouse_option
+@_outbox_option
+@click.option("--destination", "destinations", multiple=True, help="Only this one; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Show the plan, send nothing.")
+@click.option("--confirm-plan", metavar="ID", help="Let this one plan through the brakes, once.")
+def sync(
+    warehouse: Path,
+    outbox: Path,
+    destinations: tuple[str, ...],
+    dry_run: bool,
+    confirm_plan: str | None,
+) -> None:
+    """Deliver what changed since the destinations last acknowledged, and nothing else."""
+    from orchestration import jobs
+
+    with jobs.executed(
+        "deliver",
+        warehouse=warehouse,
+        console=Console(stderr=True),
+        outbox=outbox,
+        delivery={
+            "destinations": list(destinations),
+            "dry_run": dry_run,
+            "confirmed_plan_id": confirm_plan,
+        },
+    ) as result:
+        for line in result.lines:
+            click.echo(line)
+    _leave(result.status, result.sentence)
+
+
+@cli.command()
+@_warehouse_option
+def doctor(warehouse: Path) -> None:
+    """Say what is missing or misconfigured, and how to mend it."""
+    from orchestration import diagnosis
+
+    findings = diagnosis.examine(warehouse)
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.is_well else 'MEND'}  {finding.sentence}")
+    ill = sum(not finding.is_well for finding in findings)
+    _leave(FAILED if ill else DONE, f"{ill} of {len(findings)} need mending." if ill else "")
+
+
+def _leave(status: int, sentence: str) -> None:
+    """End with a status; what stopped it is the last thing printed."""
+    if sentence:
+        click.echo(sentence, err=status != DONE)
+    if status != DONE:
+        sys.exit(status)
+
+
+def main() -> None:
+    """Run the command line; an error that nobody foresaw ends with its sentence, not a traceback."""
+    cli(prog_name="mailmart")

@@ -1,0 +1,47 @@
+"""The house on one screen: what there is, what checks it, and when it runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+
+from orchestration.assets import delivery, landing, models, scores
+from orchestration.checks import door_after_loading, door_before_delivery
+from orchestration.resources import ROOT, Warehouse
+from orchestration.schedules import (
+    daily_job,
+    deliver_job,
+    every_morning,
+    every_week,
+    new_landing_files,
+    train_job,
+)
+
+defs = dg.Definitions(
+    assets=[
+        landing.landing_files,
+        landing.raw_tables,
+        models.models,
+        scores.champions,
+        scores.profile_scores,
+        delivery.receipts,
+    ],
+    asset_checks=[door_after_loading, door_before_delivery],
+    jobs=[daily_job, train_job, deliver_job],
+    schedules=[every_morning, every_week],
+    sensors=[new_landing_files],
+    resources={
+        "warehouse": Warehouse(),
+        "dbt": DbtCliResource(
+            project_dir=str(ROOT),
+            profiles_dir=str(ROOT),
+            # Beside this Python, whether or not somebody activated the environment.
+            dbt_executable=str(Path(sys.executable).with_name("dbt")),
+        ),
+    },
+    # One process for a run: the warehouse has one writer, and importing takes seconds each time.
+    executor=dg.in_process_executor,
+)
