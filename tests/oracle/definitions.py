@@ -45,11 +45,12 @@ Readings, where the text leaves two:
     active at a cutoff is judged by the versions seen at the cutoff, the label by those at `as_of`.
     Cutoffs are the firsts of the month of `as_of` and of the 11 before, and `as_of` itself.
 22. An open at the instant of the send counts, and one 72 h after it; one before it does not.
-23. Delivery: nobody is a member or a profile there whose newest `email_marketing` consent of all
-    raw rows is withdrawn, whom any raw event suppresses, or who ever asked for erasure. Every
-    copy of an event counts, those too that are duplicates elsewhere. A grant after `as_of` undoes
-    no suppression, for it has not happened. A suppression names this `suppression_reason`; a null
-    reason here stands for any other word, such as that of a missing consent.
+23. Delivery: nobody is a member or a profile there who may not be mailed at `as_of`, who withdrew
+    `email_marketing` ever after, whom any raw event suppresses, or who ever asked for erasure.
+    Every copy of an event counts, those too that are duplicates elsewhere. A grant after `as_of`
+    undoes neither a withdrawal nor a suppression, for it has not happened. A suppression names
+    the reason at `as_of`, else the later one; a null reason here stands for any other word, such
+    as that of a missing consent.
 """
 
 from __future__ import annotations
@@ -511,10 +512,17 @@ def desired_state(
         address = profile["email"]
         if address in erased:
             continue
-        reason = suppression_reason(every_event, known.consents, address)
-        newest = newest_consent(every_consent, address, "email_marketing")
-        withdrawn = newest is not None and newest["status"] == "withdrawn"
-        if profile["may_be_mailed"] and reason is None and not withdrawn:
+        reason = profile["suppression_reason"] or suppression_reason(
+            every_event, known.consents, address
+        )
+        withdraws_later = any(
+            consent["address"] == address
+            and purpose_of(consent) == "email_marketing"
+            and consent["status"] == "withdrawn"
+            and consent["recorded_at"] > known.as_of
+            for consent in every_consent
+        )
+        if profile["may_be_mailed"] and reason is None and not withdraws_later:
             mailed.add(address)
         else:
             suppressions.append({"email": address, "reason": reason})

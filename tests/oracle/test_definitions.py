@@ -1073,11 +1073,12 @@ def test_delivery_heeds_a_withdrawal_and_a_complaint_that_came_after_as_of() -> 
         web_events=[web("product_view", AS_OF, email=email) for email in people],
     )
     assert all(row["may_be_mailed"] for row in tables["marts.dim_profiles"])
-    assert emails(tables, "sync.profiles") == [BO, DEE]
+    assert emails(tables, "sync.profiles") == [DEE]
     assert emails(tables, "marts.fct_segment_members") == [ADA, BO, CY, DEE]
-    assert emails(tables, "sync.segment_members") == [BO, DEE]
+    assert emails(tables, "sync.segment_members") == [DEE]
     assert {row["email"]: row["reason"] for row in tables["sync.suppressions"]} == {
         ADA: None,
+        BO: None,
         CY: "complaint",
     }
 
@@ -1101,4 +1102,19 @@ def test_delivery_hears_a_refusal_that_is_a_duplicate_elsewhere_and_no_later_gra
     assert {row["email"]: row["reason"] for row in tables["sync.suppressions"]} == {
         ADA: "unsubscribe",
         BO: "complaint",
+    }
+
+
+def test_a_suppression_of_as_of_keeps_its_reason_though_a_stronger_one_follows() -> None:
+    tables = build(
+        email_events=[
+            mail("complaint", AS_OF),
+            mail("bounce", AS_OF + DAY, bounce_type="hard"),
+            mail("sent", AS_OF, email=BO),
+            mail("bounce", AS_OF + DAY, email=BO, bounce_type="hard"),
+        ],
+    )
+    assert {row["email"]: row["reason"] for row in tables["sync.suppressions"]} == {
+        ADA: "complaint",
+        BO: "hard_bounce",
     }
