@@ -4,13 +4,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-AS_OF ?= 2026-01-01T00:00:00Z
+
+# The simulated shop of `make run`: its history ends at the turn of the year, whatever today is.
+SHOP_PROFILES ?= 4000
+SHOP_DAYS ?= 400
+SHOP_SEED ?= 7
+SHOP_AS_OF := 2026-01-01T00:00:00Z
 
 export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all lint format ui lock clean
+.PHONY: help setup run test test-all lint format ui docs lock clean
 
 help: ## list these verbs
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -18,12 +23,46 @@ help: ## list these verbs
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mailmart needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "this Python has no venv module; on Debian: apt install python3-venv"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "Making the environment in $(VENV); this takes a minute or two, once."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 setup: $(READY) ## make the environment in .venv
 
+data/landing: | $(READY)
+	@$(BIN)/mailmart simulate --profiles $(SHOP_PROFILES) --days $(SHOP_DAYS) --seed $(SHOP_SEED) --out data
+
+run: $(READY) data/landing ## run the main job on a simulated shop
+	@$(BIN)/mailmart run --as-of $(SHOP_AS_OF)
+
+test: $(READY) ## run all tests that need nothing but this machine
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(READY) ## run the long tests too
+	@$(BIN)/python -m pytest
+
+lint: $(READY) ## check style, types and who imports whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
+
+format: $(READY) ## write Python as ruff wants it
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+ui: $(READY) ## open Dagster on http://127.0.0.1:3000
+	@mkdir -p $(DAGSTER_HOME)
+	@$(BIN)/dagster dev --module-name orchestration.definitions --host 127.0.0.1
+
+docs: $(READY) ## build dbt's pages of all models into target/
+	@$(BIN)/dbt docs generate --quiet && echo "open target/index.html with: $(BIN)/dbt docs serve --host 127.0.0.1"
+
 lock: ## resolve requirements.in anew into requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header --no-emit-index-url --upgrade -q requirements.in -o requirements.lock
+
+clean: ## remove what runs leave behind, but not the data
+	rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The command line. Exit status: 0 done, 1 an error, 2 wrong usage, 3 a door or a brake stopped the line."""
+"""The command line. Exit status: 0 done, 1 an error, 2 wrong usage, 3 the line was stopped."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ import click
 from rich.console import Console
 
 from orchestration import resources
-
-DONE, FAILED, STOPPED = 0, 1, 3
+from orchestration.resources import DONE, FAILED
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-class Instant(click.ParamType):
+class Instant(click.ParamType[datetime]):
     """A time on the command line, ISO 8601."""
 
     name = "time"
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
         """Return the naive UTC datetime, or refuse with how to write it."""
         if isinstance(value, datetime):
@@ -117,7 +116,9 @@ def simulate(profiles: int, days: int, seed: int, out: Path) -> None:
             made = shop.simulate(profiles, days, seed, out, progress.report)
     except (OSError, ValueError, RuntimeError) as error:
         _leave(FAILED, str(error))
-    click.echo(f"{out / 'landing'}: {sum(made.rows.values()):,} rows, as of {made.as_of.isoformat()}Z")
+    click.echo(
+        f"{out / 'landing'}: {sum(made.rows.values()):,} rows, as of {made.as_of.isoformat()}Z"
+    )
 
 
 @cli.command()
@@ -127,7 +128,9 @@ def train(warehouse: Path, as_of: datetime | None) -> None:
     """Train on the features of the last build; a better model takes over."""
     from orchestration import jobs
 
-    with jobs.executed("train", warehouse=warehouse, console=Console(stderr=True), as_of=as_of) as result:
+    with jobs.executed(
+        "train", warehouse=warehouse, console=Console(stderr=True), as_of=as_of
+    ) as result:
         for line in result.lines:
             click.echo(line)
     _leave(result.status, result.sentence)
@@ -136,7 +139,9 @@ def train(warehouse: Path, as_of: datetime | None) -> None:
 @cli.command()
 @_warehouse_option
 @_outbox_option
-@click.option("--destination", "destinations", multiple=True, help="Only this one; may be repeated.")
+@click.option(
+    "--destination", "destinations", multiple=True, help="Only this one; may be repeated."
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan, send nothing.")
 @click.option("--confirm-plan", metavar="ID", help="Let this one plan through the brakes, once.")
 def sync(
@@ -187,5 +192,5 @@ def _leave(status: int, sentence: str) -> None:
 
 
 def main() -> None:
-    """Run the command line; an error that nobody foresaw ends with its sentence, not a traceback."""
+    """Run the command line."""
     cli(prog_name="mailmart")

@@ -17,8 +17,7 @@ from rich.console import Console
 
 from orchestration import progress, resources
 from orchestration.assets.models import manifest
-
-DONE, FAILED, STOPPED = 0, 1, 3
+from orchestration.resources import DONE, FAILED, STOPPED
 
 
 @dataclass
@@ -94,7 +93,9 @@ def executed(
 
 
 def concluded(
-    execution: dg.ExecuteInProcessResult, connection: duckdb.DuckDBPyConnection, started_at: datetime
+    execution: dg.ExecuteInProcessResult,
+    connection: duckdb.DuckDBPyConnection,
+    started_at: datetime,
 ) -> Result:
     """Read the status and the sentence of a run off its events."""
     result = Result(DONE, "", execution.run_id, started_at, connection=connection)
@@ -153,7 +154,7 @@ def failures(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
 
 
 def shortened(message: str) -> str:
-    """Return what an error says without its type; of dbt's long story the part about the failure."""
+    """Return what an error says without its type; of dbt's story the part about the failure."""
     _, _, told_by_dbt = message.partition("Errors parsed from dbt logs:")
     if told_by_dbt:
         lines = [line.strip() for line in told_by_dbt.splitlines() if line.strip()]
@@ -166,7 +167,10 @@ def shortened(message: str) -> str:
 def told(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
     """Yield what the models and the deliveries have to say for themselves."""
     for event in execution.get_asset_materialization_events():
-        if event.asset_key in (dg.AssetKey(["ml", "champions"]), dg.AssetKey(["reverse_etl", "receipts"])):
+        if event.asset_key in (
+            dg.AssetKey(["ml", "champions"]),
+            dg.AssetKey(["reverse_etl", "receipts"]),
+        ):
             yield from (value for value in materialized(event).values() if isinstance(value, str))
 
 
@@ -177,7 +181,7 @@ def materialized(event: dg.DagsterEvent) -> dict[str, Any]:
 
 
 def clear_targets(keep: int = 3) -> None:
-    """Remove the folders that dbt left for earlier invocations; the newest stay for looking into."""
+    """Remove the folders that dbt left for earlier invocations; the newest stay."""
     folders = [path for path in (resources.ROOT / "target").glob("dbt_models-*") if path.is_dir()]
     for folder in sorted(folders, key=lambda path: path.stat().st_mtime)[:-keep]:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""How far a long step has come: bars on a terminal, plain lines in a log, nothing in the UI's runs."""
+"""How far a long step has come: bars on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 _QUIET_SECONDS = 10.0
 
@@ -57,7 +64,7 @@ _display: Display | None = None
 @contextmanager
 def showing(console: Console) -> Iterator[None]:
     """Show what `report` tells on this console while the block runs."""
-    global _display  # noqa: PLW0603 - steps run inside Dagster, which hands nothing through
+    global _display
     _display = Display(console)
     try:
         with _display.shown():

@@ -1,4 +1,4 @@
-"""Where things are, who may write, and which secrets hold: the only module that knows the environment."""
+"""Where things are, who may write, which secrets hold: all that is known of the environment."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"
 KEY_FILE = DATA / "mailmart.key"
 DESTINATIONS_FILE = ROOT / "destinations.yml"
+
+# Exit statuses of the command line; wrong usage is 2.
+DONE, FAILED, STOPPED = 0, 1, 3
 
 _DAGSTER_SETTINGS = """\
 # One run at a time: the warehouse has one writer.
@@ -72,6 +75,16 @@ def parse_instant(text: str) -> datetime:
     return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant
 
 
+def models_folder(warehouse: Path) -> Path:
+    """Return where the models trained on a warehouse are kept: beside it, as they know no other."""
+    return warehouse.with_suffix(".models")
+
+
+def is_writable(folder: Path) -> bool:
+    """Tell whether this process may make files in a folder."""
+    return os.access(folder, os.W_OK)
+
+
 def profile_key() -> str:
     """Return the secret key of the profile ids.
 
@@ -79,6 +92,11 @@ def profile_key() -> str:
     must be kept as long as the warehouse: another key would make other ids.
     """
     return os.environ.get("MAILMART_PROFILE_KEY") or _key_from_file(KEY_FILE)
+
+
+def has_profile_key() -> bool:
+    """Tell whether there is a key, without making one."""
+    return bool(os.environ.get("MAILMART_PROFILE_KEY")) or KEY_FILE.exists()
 
 
 def _key_from_file(path: Path) -> str:
@@ -96,7 +114,9 @@ def _key_from_file(path: Path) -> str:
             draft.unlink()
     key = path.read_text(encoding="ascii").strip()
     if not key:
-        raise ValueError(f"the key file {path} is empty; put the key back or set MAILMART_PROFILE_KEY")
+        raise ValueError(
+            f"the key file {path} is empty; put the key back or set MAILMART_PROFILE_KEY"
+        )
     return key
 
 
@@ -165,8 +185,8 @@ def open_warehouse(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyCon
         connection = duckdb.connect(str(path), read_only=read_only)
     except duckdb.SerializationException as error:
         raise WarehouseError(
-            f"{path} was written by another version of DuckDB; open it with that one and export it, "
-            f"or name another file with --warehouse ({_first_line(error)})"
+            f"{path} was written by another version of DuckDB; open it with that one and export "
+            f"it, or name another file with --warehouse ({_first_line(error)})"
         ) from error
     except duckdb.IOException as error:
         if "lock" in str(error).lower():
@@ -188,7 +208,9 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The warehouse of a run, and what the run is about. One run at a time holds it."""
 
     path: str = Field(default_factory=lambda: str(warehouse_file()), description="DuckDB file")
-    landing: str = Field(default_factory=lambda: str(landing_folder()), description="landing folder")
+    landing: str = Field(
+        default_factory=lambda: str(landing_folder()), description="landing folder"
+    )
     outbox: str = Field(default_factory=lambda: str(outbox_folder()), description="outbox folder")
     as_of: str | None = Field(
         default_factory=as_of_setting,
@@ -204,7 +226,9 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
         """Hold the warehouse for the run, and tell dbt, a process of its own, what it is about."""
         run = context.run
-        record = context.instance.get_run_record_by_id(run.run_id) if run and context.instance else None
+        record = (
+            context.instance.get_run_record_by_id(run.run_id) if run and context.instance else None
+        )
         started_at = record.create_timestamp if record else datetime.now(UTC)
         self._started_at = started_at.astimezone(UTC).replace(tzinfo=None)
         self._as_of = parse_instant(self.as_of) if self.as_of else self._started_at
@@ -223,7 +247,7 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def models(self) -> Path:
         """Where the models trained on this warehouse are kept, beside it."""
-        return self.file.with_suffix(".models")
+        return models_folder(self.file)
 
     @property
     def started_at(self) -> datetime:

@@ -23,8 +23,7 @@ train_job = dg.define_asset_job(
 )
 deliver_job = dg.define_asset_job(
     "deliver",
-    selection=dg.AssetSelection.assets(receipts)
-    | dg.AssetSelection.checks(door_before_delivery),
+    selection=dg.AssetSelection.assets(receipts) | dg.AssetSelection.checks(door_before_delivery),
     description="The delivery alone, of what the last build says.",
 )
 

@@ -50,9 +50,9 @@ def show(result: Result, console: Console) -> None:
     console.print(held_back(connection))
     for line in result.lines:
         console.print(line, highlight=False, markup=False)
+    file = connection.execute("select path from duckdb_databases() where not internal").fetchall()
     console.print(
-        f"\nThe run is {result.run_id[:8]} in `make ui`; the tables are in "
-        f"{connection.execute('select path from duckdb_databases() where not internal').fetchall()[0][0]}",
+        f"\nThe run is {result.run_id[:8]} in `make ui`; the tables are in {file[0][0]}",
         highlight=False,
         soft_wrap=True,
     )
@@ -67,8 +67,12 @@ def tiers(connection: duckdb.DuckDBPyConnection, as_of: object, before: object) 
             """
             select
                 engagement_tier,
-                count(*) filter (where valid_from <= $as_of and (valid_to is null or valid_to > $as_of)),
-                count(*) filter (where valid_from <= $before and (valid_to is null or valid_to > $before))
+                count(*) filter (
+                    where valid_from <= $as_of and (valid_to is null or valid_to > $as_of)
+                ),
+                count(*) filter (
+                    where valid_from <= $before and (valid_to is null or valid_to > $before)
+                )
             from marts.fct_engagement_tier_spells
             group by engagement_tier
             """,
@@ -102,7 +106,9 @@ def segments(connection: duckdb.DuckDBPyConnection, as_of: object) -> Table:
         members as (
             select segment, count(*) as members from marts.fct_segment_members group by segment
         ),
-        mailable as (select segment, count(*) as mailable from sync.segment_members group by segment)
+        mailable as (
+            select segment, count(*) as mailable from sync.segment_members group by segment
+        )
         select
             segment, coalesce(members, 0), coalesce(entered, 0), coalesce(exited, 0),
             coalesce(mailable, 0)
@@ -119,7 +125,9 @@ def segments(connection: duckdb.DuckDBPyConnection, as_of: object) -> Table:
 
 def held_back(connection: duckdb.DuckDBPyConnection) -> Table:
     """Return how many are left alone, and why."""
-    table = Table("left alone because", title="Held back", title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        "left alone because", title="Held back", title_justify="left", box=None, pad_edge=False
+    )
     table.add_column("profiles", justify="right")
     for reason, count in connection.execute(
         "select reason, count(*) from sync.suppressions group by reason order by 2 desc, 1"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import duckdb
+from pydantic import Field
 
 from orchestration.assets.models import model_key
 from orchestration.progress import report
@@ -23,7 +24,7 @@ SYNC = [
 class Delivery(dg.Config):
     """Which destinations, and whether for real."""
 
-    destinations: list[str] = []
+    destinations: list[str] = Field(default_factory=list)
     dry_run: bool = False
     confirmed_plan_id: str | None = None
 

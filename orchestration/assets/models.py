@@ -20,10 +20,10 @@ def model_key(layer: str, model: str) -> dg.AssetKey:
 
 
 class Translator(DagsterDbtTranslator):
-    """Group the models by what they are about; the receipts come home as those of earlier runs."""
+    """Group the models by what they are about, and let nothing be built before the first door."""
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """Tell the receipts that a run reads from those it writes, or the graph would be a circle."""
+        """Tell the receipts that a run reads from those it writes: no graph may be a circle."""
         if dbt_resource_props["resource_type"] == "source" and (
             dbt_resource_props["source_name"] == "reverse_etl"
         ):
@@ -33,10 +33,12 @@ class Translator(DagsterDbtTranslator):
     def get_asset_spec(
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetSpec:
-        """Let what reads no raw table wait for the first door too, and so for one dbt invocation."""
+        """Let what reads no raw table wait for the first door too: one dbt invocation less."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         parents = manifest["parent_map"][unique_id]
-        if not parents or all(parent.startswith("source.mailmart.reverse_etl") for parent in parents):
+        if not parents or all(
+            parent.startswith("source.mailmart.reverse_etl") for parent in parents
+        ):
             return spec.merge_attributes(deps=[dg.AssetKey(["raw", table]) for table in TABLES])
         return spec
 
@@ -76,12 +78,22 @@ def models(
 ) -> Iterator[Any]:
     """Build the models of this step, seeds and tests included, in one invocation of dbt."""
     # A test of two models runs with the later one, or it would look for a table not built yet.
-    arguments = ["build", "--exclude-resource-type", "unit_test", "--indirect-selection", "buildable"]
+    arguments = [
+        "build",
+        "--exclude-resource-type",
+        "unit_test",
+        "--indirect-selection",
+        "buildable",
+    ]
     if warehouse.full_refresh:
         arguments.append("--full-refresh")
     invocation = dbt.cli(arguments, context=context)
     total = len(context.selected_asset_keys) + len(context.selected_asset_check_keys)
-    step = "building profiles" if model_key("marts", "dim_profiles") in context.selected_asset_keys else "building segments"
+    step = (
+        "building profiles"
+        if model_key("marts", "dim_profiles") in context.selected_asset_keys
+        else "building segments"
+    )
     for done, event in enumerate(invocation.stream(), start=1):
         report(step, min(done, total), total)
         yield event

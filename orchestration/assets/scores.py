@@ -65,7 +65,7 @@ def champions(
     for target, (module, section, examples, _) in _TARGETS.items():
         champion = registry.champion(target)
         if champion is not None and not config.retrain:
-            metadata[target] = f"{champion.version} (kept)"
+            metadata[target] = f"The {target} model {champion.version} scores."
             continue
         step = f"training {target}"
         report(step, 0, 1)
@@ -84,9 +84,7 @@ def champions(
     return dg.MaterializeResult(metadata=metadata)
 
 
-def settle(
-    registry: Registry, outcome: TrainedModel | NotEnoughData, warehouse: Warehouse
-) -> str:
+def settle(registry: Registry, outcome: TrainedModel | NotEnoughData, warehouse: Warehouse) -> str:
     """Keep a trained model and let it take over if it may; say what was decided."""
     if isinstance(outcome, NotEnoughData):
         return outcome.sentence
@@ -130,4 +128,5 @@ def stream(
     connection: duckdb.DuckDBPyConnection, query: str, **parameters: object
 ) -> pa.RecordBatchReader:
     """Return the rows of a query in batches; they are not all in memory at once."""
-    return connection.execute(query, parameters or None).to_arrow_reader(_BATCH_ROWS)
+    # sql(), not execute(): that would keep a whole copy of the result before the first batch.
+    return connection.sql(query, params=parameters or None).to_arrow_reader(_BATCH_ROWS)

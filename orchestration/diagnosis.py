@@ -1,0 +1,111 @@
+"""What is missing or misconfigured, and how to mend it. Nothing is changed by looking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from expectations.settings import read_settings
+from ingestion.contract import SCHEMA_VERSION
+from ingestion.landing import list_files
+from ml.params import read_params
+from ml.registry import Registry
+from orchestration import resources
+from reverse_etl.configuration import read_destinations
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing that was looked at."""
+
+    is_well: bool
+    sentence: str
+
+
+def examine(warehouse: Path) -> list[Diagnosis]:
+    """Look at everything that a run needs, and go on where something is ill."""
+    examinations: list[Callable[[], str]] = [
+        _settings_files,
+        _profile_key,
+        _landing,
+        lambda: _warehouse(warehouse.absolute()),
+        lambda: _models(warehouse.absolute()),
+        _outbox,
+    ]
+    return [_examined(examination) for examination in examinations]
+
+
+def _examined(examination: Callable[[], str]) -> Diagnosis:
+    try:
+        return Diagnosis(True, examination())
+    except (OSError, ValueError, RuntimeError, duckdb.Error) as error:
+        return Diagnosis(False, str(error).splitlines()[0])
+
+
+def _settings_files() -> str:
+    destinations = read_destinations(resources.DESTINATIONS_FILE)
+    read_settings()
+    read_params()
+    names = ", ".join(destinations.selected(None))
+    return f"settings: destinations.yml ({names}), expectations/doors.yml, ml/params.yaml are sound"
+
+
+def _profile_key() -> str:
+    if resources.has_profile_key():
+        return "profile key: there; keep it as long as the warehouse, another makes other ids"
+    return "profile key: none yet; the first run makes one under data/"
+
+
+def _landing() -> str:
+    folder = resources.landing_folder()
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"landing folder: there is no {folder}; make it, set MAILMART_LANDING, or let "
+            "`mailmart simulate` write one"
+        )
+    listing = list_files(folder)
+    if not listing.files:
+        raise FileNotFoundError(
+            f"landing folder: {folder} holds no data; it wants one subfolder per raw table"
+        )
+    tables = len({file.table for file in listing.files})
+    return f"landing folder: {len(listing.files):,} files of {tables} tables in {folder}"
+
+
+def _warehouse(path: Path) -> str:
+    if not path.exists():
+        return f"warehouse: {path} is not there yet; the first run makes it"
+    with resources.writing(path), resources.open_warehouse(path, read_only=True) as connection:
+        built = connection.execute(
+            "select count(*) from information_schema.tables "
+            "where table_schema = 'marts' and table_name = 'fct_builds'"
+        ).fetchall()[0][0]
+        if not built:
+            return f"warehouse: {path} opens; nothing was built in it yet"
+        as_of, builds = connection.execute(
+            "select max_by(as_of, built_at), count(*) from marts.fct_builds"
+        ).fetchall()[0]
+    return (
+        f"warehouse: {path} opens (raw contract {SCHEMA_VERSION}, {builds:,} builds, "
+        f"the newest as of {as_of:%Y-%m-%d %H:%M} UTC)"
+    )
+
+
+def _models(warehouse: Path) -> str:
+    registry = Registry(resources.models_folder(warehouse))
+    found = {target: registry.champion(target) for target in ("churn", "open")}
+    told = ", ".join(
+        f"{target} {model.version if model else 'none yet'}" for target, model in found.items()
+    )
+    return f"models: {told}"
+
+
+def _outbox() -> str:
+    outbox = resources.outbox_folder()
+    existing = next(folder for folder in (outbox, *outbox.parents) if folder.exists())
+    if not resources.is_writable(existing):
+        raise PermissionError(f"outbox: {existing} cannot be written to; set MAILMART_OUTBOX")
+    return f"outbox: {outbox} can be written to"
