@@ -89,10 +89,11 @@ def _shapes(
     """Return the distinct lists of keys of each file's lines; no object, no keys."""
     shapes: dict[int, list[list[str]]] = {}
     for index, keys in connection.execute(
-        f"select distinct file_index, try(json_keys(line)) from {relation}", {"paths": paths}
+        f"select distinct file_index, to_json(try(json_keys(line)))::varchar from {relation}",
+        {"paths": paths},
     ).fetchall():
         if keys:
-            shapes.setdefault(index, []).append(keys)
+            shapes.setdefault(index, []).append(json.loads(keys))
     return shapes
 
 

@@ -47,7 +47,7 @@ def relation(settings: str) -> str:
     return (
         "(select line, file_index from read_csv($paths, columns={'line': 'VARCHAR'}, "
         f"delim={literal(_NO_DELIMITER)}, quote='', escape='', header=false, {settings}) "
-        "where trim(line, ' ' || chr(9) || chr(13)) <> '')"
+        r"where regexp_matches(line, '\S'))"
     )
 
 

@@ -170,7 +170,7 @@ def _rules(table: Table, cells: Mapping[str, Cell]) -> Iterator[Flaw]:
             yield Flaw(is_empty, f"{column.name} is missing")
         if column.values:
             yield Flaw(
-                f"{value} not in ({', '.join(map(literal, column.values))})",
+                " and ".join(f"{value} <> {literal(known)}" for known in column.values),
                 f"{column.name} is none of {', '.join(column.values)}",
             )
         if column.is_bounded_time:
