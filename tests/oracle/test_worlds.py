@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingestion import contract
+from ingestion.loader import load
 from tests.oracle.definitions import marts
 from tests.oracle.raw import COLUMNS, Row
 from tests.oracle.worlds import (
@@ -99,6 +100,12 @@ def frozen(table: str, row: Row) -> tuple[Any, ...]:
     return tuple(read_value(column, row.get(column)) for column in COLUMNS[table])
 
 
+def raw_rows(connection: duckdb.DuckDBPyConnection, table: str) -> Counter[tuple[Any, ...]]:
+    listed = ", ".join(f'"{column}"' for column in COLUMNS[table])
+    rows = connection.execute(f"select {listed} from raw.{table}").fetchall()
+    return Counter(frozen(table, dict(zip(COLUMNS[table], row, strict=True))) for row in rows)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_landing_folder_holds_every_row_to_the_microsecond(seed: int, tmp_path: Path) -> None:
     world, _ = random_world(seed)
@@ -114,16 +121,28 @@ def test_a_landing_folder_holds_every_row_to_the_microsecond(seed: int, tmp_path
         assert Counter(frozen(table, row) for row in rows) == wanted, table
 
 
+@pytest.mark.parametrize("seed", [5, 12, 18])
+def test_the_file_loader_gives_a_world_back(seed: int, tmp_path: Path) -> None:
+    world, _ = random_world(seed)
+    write_landing(world, tmp_path, random.Random(seed))
+    connection = duckdb.connect(":memory:")
+    report = load(connection, tmp_path, datetime(2026, 1, 1))  # noqa: DTZ001 - UTC
+    assert not report.problems
+    assert connection.execute("select count(*) from raw.rejected_rows").fetchall() == [(0,)]
+    for table in COLUMNS:
+        assert raw_rows(connection, table) == Counter(
+            frozen(table, row) for row in world.rows(table)
+        ), table
+
+
 def test_a_filled_raw_schema_holds_every_row() -> None:
     world, as_of = random_world(1)
     connection = duckdb.connect(":memory:")
     fill_raw(world, connection, as_of)
-    for table, columns in COLUMNS.items():
-        listed = ", ".join(f'"{column}"' for column in columns)
-        rows = connection.execute(f"select {listed} from raw.{table}").fetchall()
-        wanted = Counter(frozen(table, row) for row in world.rows(table))
-        built = [dict(zip(columns, row, strict=True)) for row in rows]
-        assert Counter(frozen(table, row) for row in built) == wanted, table
+    for table in COLUMNS:
+        assert raw_rows(connection, table) == Counter(
+            frozen(table, row) for row in world.rows(table)
+        ), table
 
 
 def test_forty_worlds_hold_every_tier_reason_segment_and_label() -> None:
