@@ -74,7 +74,7 @@ def _removals(
             f"and more than {brakes.min_removed:,})",
         )
         for segment, removed, held in rows
-        if removed > brakes.min_removed and removed > brakes.max_removed_share * held
+        if removed > brakes.min_removed and _exceeds(removed / held, brakes.max_removed_share)
     ]
 
 
@@ -95,12 +95,17 @@ def _tier_shifts(brakes: Brakes, before: Mapping[str, int], now: Mapping[str, in
             f"{100 * brakes.max_tier_shift:g} points)",
         )
         for tier, (then, today) in shares.items()
-        if abs(today - then) > brakes.max_tier_shift
+        if _exceeds(abs(today - then), brakes.max_tier_shift)
     ]
 
 
+def _exceeds(share: float, limit: float) -> bool:
+    """Compare shares: 0.25 - 0.10 is 0.15, whatever the last binary digit says."""
+    return round(share - limit, 9) > 0
+
+
 def _last_tier_mix(connection: duckdb.DuckDBPyConnection, destination: str) -> Mapping[str, int]:
-    row = connection.execute(
+    rows = connection.execute(
         """
         select tier_mix
         from reverse_etl.runs
@@ -111,5 +116,5 @@ def _last_tier_mix(connection: duckdb.DuckDBPyConnection, destination: str) -> M
         limit 1
         """,
         [destination],
-    ).fetchone()
-    return {} if row is None else dict(row[0])
+    ).fetchall()
+    return dict(rows[0][0]) if rows else {}

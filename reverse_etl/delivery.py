@@ -97,6 +97,7 @@ def deliver(
         destination = (opener or open_file)(name, settings)
         delivery = _Delivery(connection, destination, settings, run, report or _silence)
         outcomes.append(_deliver(delivery, dry_run, confirmed_plan_id))
+    connection.execute("drop table if exists temp.planned_changes")
     return outcomes
 
 

@@ -13,7 +13,7 @@ from reverse_etl.configuration import Holdout
 def assign(connection: duckdb.DuckDBPyConnection, holdouts: Mapping[str, Holdout]) -> None:
     """Fill the temporary table `held_out_members` (segment, salt, profile_id).
 
-    The first 128 bits of a hash of salt, profile and segment place each member in [0, 1); those
+    The first 60 bits of an MD5 hash of salt, profile and segment place each member in [0, 1); those
     below the share are held out. So nobody's side ever changes, a larger share holds out the same
     people and more, and another salt or segment draws anew.
     """
@@ -32,8 +32,8 @@ def assign(connection: duckdb.DuckDBPyConnection, holdouts: Mapping[str, Holdout
             from sync.segment_members
             where
                 segment = $segment
-                and md5_number(concat_ws(chr(31), $salt, profile_id, segment))::double
-                / pow(2::double, 128) < $share
+                and ('0x' || left(md5(concat_ws(chr(31), $salt, profile_id, segment)), 15))::bigint
+                / pow(2::double, 60) < $share
             """,
             {"segment": segment, "salt": holdout.salt, "share": holdout.share},
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
 
 import duckdb
 import pyarrow as pa
@@ -167,12 +167,12 @@ def last_delivered_as_of(
     A run that had nothing to send counts: the destination was found to hold that state. A run of
     which nothing was acknowledged does not.
     """
-    row = connection.execute(
+    ((as_of,),) = connection.execute(
         "select max(as_of) from reverse_etl.runs where destination = ?"
         " and (delivered + suppressed > 0 or status = 'nothing_to_do')",
         [destination],
-    ).fetchone()
-    return None if row is None else row[0]
+    ).fetchall()
+    return None if as_of is None else cast(datetime, as_of)
 
 
 def record_run(
@@ -271,17 +271,17 @@ def interrupted_shipment(
     connection: duckdb.DuckDBPyConnection, destination: str
 ) -> Shipment | None:
     """Return the shipment whose run ended without a word, if there is one."""
-    row = connection.execute(
+    rows = connection.execute(
         """
         select run_id, attempt, as_of, plan_id, delivery_number
         from reverse_etl.runs
         where destination = ? and status = 'sending'
         """,
         [destination],
-    ).fetchone()
-    if row is None:
+    ).fetchall()
+    if not rows:
         return None
-    run_id, attempt, as_of, plan_id, delivery_number = row
+    ((run_id, attempt, as_of, plan_id, delivery_number),) = rows
     return Shipment(connection, destination, run_id, attempt, as_of, plan_id, delivery_number)
 
 
@@ -316,17 +316,15 @@ def close_run(
     A run is delivered when the destination answered for every change and took any of them;
     otherwise it failed. What was taken is acknowledged in both cases.
     """
-    row = connection.execute(
+    (counts,) = connection.execute(
         """
         select planned, delivered, failed, pending, suppressed
         from reverse_etl.runs
         where run_id = $run_id and destination = $destination and attempt = $attempt
         """,
         _run_key(shipment),
-    ).fetchone()
-    if row is None:
-        raise LookupError(f"the run {shipment.run_id} has no record in reverse_etl.runs")
-    tally = Tally(*row)
+    ).fetchall()
+    tally = Tally(*counts)
     taken = tally.delivered + tally.suppressed + tally.pending
     is_delivered = message is None and tally.unanswered == 0 and taken > 0
     status: Literal["delivered", "failed"] = "delivered" if is_delivered else "failed"
@@ -586,5 +584,5 @@ def _run_key(shipment: Shipment) -> dict[str, str | int]:
 
 
 def _number(connection: duckdb.DuckDBPyConnection, query: str, values: list[str]) -> int:
-    row = connection.execute(query, values).fetchone()
-    return 0 if row is None else int(row[0])
+    ((number,),) = connection.execute(query, values).fetchall()
+    return int(number)

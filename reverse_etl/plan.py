@@ -105,15 +105,16 @@ def check_sync(connection: duckdb.DuckDBPyConnection) -> None:
     member is no profile or differs from it in its address, or somebody may and may not be mailed.
     """
     for table, expected in _SYNC_COLUMNS.items():
-        missing = [name for name in expected if name not in _column_types(connection, table)]
+        existing = _column_types(connection, table)
+        missing = [name for name in expected if name not in existing]
         if missing:
             raise SyncError(
                 f"sync.{table} has no {', '.join(missing)}: build the models first (mailmart run)"
             )
     for question, complaint in _CONTRADICTIONS:
-        row = connection.execute(question).fetchone()
-        if row is not None and row[0]:
-            raise SyncError(f"{complaint.format(row[0])}; nothing is delivered to anybody")
+        ((wrong,),) = connection.execute(question).fetchall()
+        if wrong:
+            raise SyncError(f"{complaint.format(wrong)}; nothing is delivered to anybody")
 
 
 def check_settings(
@@ -175,7 +176,7 @@ def refuse_unmailable(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     Raise `SyncError` if any of them tells the destination of somebody who may not be mailed.
     Removals and suppressions are not looked at: they always go out.
     """
-    row = connection.execute(
+    ((suppressed, unknown),) = connection.execute(
         """
         select
             count(*) filter (
@@ -187,8 +188,7 @@ def refuse_unmailable(connection: duckdb.DuckDBPyConnection, name: str) -> None:
         from planned_changes
         where kind <> 'suppression' and action <> 'remove'
         """
-    ).fetchone()
-    suppressed, unknown = row or (0, 0)
+    ).fetchall()
     if suppressed or unknown:
         raise SyncError(
             f"{name}: of the changes to be sent {suppressed:,} are about people in "
@@ -478,13 +478,13 @@ def _fingerprint(properties: Mapping[str, Property]) -> str:
 def _plan_id(connection: duckdb.DuckDBPyConnection, name: str, delivery_number: int) -> str:
     # The number of the delivery is part of it: a state that comes back (A, B, A, B) makes the same
     # changes again, and they are another delivery.
-    row = connection.execute(
+    ((digest,),) = connection.execute(
         """
         select bit_xor(hash(kind, action, segment, profile_id, attribute, reason, fingerprint))
         from planned_changes
         """
-    ).fetchone()
-    content = f"{name}\n{delivery_number}\n{row and row[0]}"
+    ).fetchall()
+    content = f"{name}\n{delivery_number}\n{digest}"
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 

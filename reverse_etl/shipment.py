@@ -95,10 +95,10 @@ class Shipment:
 
         Each page is a query of its own, so outcomes can be acknowledged between two of them.
         """
-        first, last = self.connection.execute(
+        ((first, last),) = self.connection.execute(
             "select min(change_number), max(change_number) from planned_changes where kind = ?",
             [kind],
-        ).fetchone() or (None, None)
+        ).fetchall()
         if first is None:
             return
         for start in range(first, last + 1, rows):

@@ -1,0 +1,112 @@
+"""Who may not be mailed is never sent, and whoever knows the person is told once."""
+
+from __future__ import annotations
+
+import pytest
+
+from reverse_etl.plan import SyncError, plan_delivery, refuse_unmailable
+from tests.reverse_etl.shop import Shop, told
+
+
+def test_a_destination_that_knows_the_person_is_told_once(shop: Shop) -> None:
+    shop.wants("ada")
+    shop.wants_in("win_back", "ada")
+    shop.delivers()
+    shop.tomorrow()
+    shop.suppresses("ada", "unsubscribe")
+    shop.delivers()
+    folder = shop.folders()[1]
+    assert told(folder, "suppressions.csv") == [("add", "ada", "unsubscribe")]
+    assert told(folder, "profiles.csv")[0][:2] == ("remove", "ada")
+    assert told(folder, "segment_members.csv") == [("remove", "ada", "win_back", "")]
+    shop.tomorrow()
+    assert shop.delivers().status == "nothing_to_do"
+
+
+def test_a_destination_that_never_knew_the_person_is_not_told(shop: Shop) -> None:
+    shop.wants("ada")
+    shop.suppresses("bo")
+    shop.delivers()
+    assert told(shop.folders()[0], "suppressions.csv") == []
+
+
+def test_a_suppression_is_told_again_when_its_reason_changes(shop: Shop) -> None:
+    shop.wants("ada")
+    shop.delivers()
+    shop.suppresses("ada", "unsubscribe")
+    shop.delivers()
+    shop.suppresses("ada", "hard_bounce")
+    shop.delivers()
+    assert told(shop.folders()[2], "suppressions.csv") == [("change", "ada", "hard_bounce")]
+
+
+def test_who_left_long_ago_is_still_known(shop: Shop) -> None:
+    shop.wants("ada")
+    shop.delivers()
+    shop.forgets("ada")
+    shop.delivers()
+    shop.suppresses("ada", "complaint")
+    shop.delivers()
+    assert told(shop.folders()[2], "suppressions.csv") == [("add", "ada", "complaint")]
+
+
+def test_a_lifted_suppression_is_no_message(shop: Shop) -> None:
+    shop.wants("ada")
+    shop.delivers()
+    shop.suppresses("ada")
+    shop.delivers()
+    shop.lifts("ada")
+    assert shop.delivers().status == "nothing_to_do"
+
+
+def test_who_came_back_and_leaves_again_is_told_again(shop: Shop) -> None:
+    shop.wants("ada")
+    shop.delivers()
+    shop.suppresses("ada")
+    shop.delivers()
+    shop.lifts("ada")
+    shop.wants("ada")
+    shop.delivers()
+    shop.suppresses("ada")
+    shop.delivers()
+    assert told(shop.folders()[3], "suppressions.csv") == [("add", "ada", "unsubscribe")]
+
+
+@pytest.mark.parametrize(
+    ("profile_id", "email"), [("ada", "other@example.com"), ("other", "ada@example.com")]
+)
+def test_somebody_who_may_and_may_not_be_mailed_stops_everything(
+    shop: Shop, profile_id: str, email: str
+) -> None:
+    shop.suppresses("ada")
+    shop.wants(profile_id, email)
+    shop.wants("bo")
+    with pytest.raises(SyncError, match=r"1 people are in sync.profiles and in sync.suppressions"):
+        shop.delivers()
+    assert shop.folders() == []
+
+
+def test_a_member_who_is_no_profile_stops_everything(shop: Shop) -> None:
+    shop.wants("ada")
+    shop.wants_in("win_back", "ada")
+    shop.forgets("ada", members=False)
+    with pytest.raises(SyncError, match=r"1 rows of people who are not in sync.profiles"):
+        shop.delivers()
+    assert shop.folders() == []
+
+
+def test_the_rows_that_go_out_are_looked_at_once_more(shop: Shop) -> None:
+    shop.wants("ada")
+    shop.wants("bo")
+    shop.delivers()
+    shop.wants("ada", first_name="Augusta")
+    shop.forgets("bo")
+    (settings,) = shop.destinations.destinations.values()
+    plan_delivery(shop.connection, "file", settings, as_of=shop.now.replace(tzinfo=None))
+    for name in ("ada", "bo"):
+        shop.connection.execute(
+            "insert into sync.suppressions values (?, ?, 'complaint')",
+            [name, f"{name}@example.com"],
+        )
+    with pytest.raises(SyncError, match=r"1 are about people in sync.suppressions and 0 about"):
+        refuse_unmailable(shop.connection, "file")
