@@ -4,7 +4,9 @@ import csv
 import io
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -17,6 +19,7 @@ from ingestion.staging import (
     STAGED,
     Cell,
     Flaw,
+    NeedsMending,
     Refusal,
     Source,
     column_name,
@@ -35,33 +38,36 @@ _END_SQL: Final = literal(_END)
 
 @dataclass(frozen=True)
 class _Header:
-    """The names of a file's columns as it writes them, and how many blank lines precede them."""
+    """The names of a file's columns as it writes them, and whether blank lines precede them."""
 
-    line: int
     names: tuple[str, ...]
+    follows_blank_lines: bool
 
 
 def sources(
     _: duckdb.DuckDBPyConnection, table: Table, files: Sequence[LandingFile]
 ) -> tuple[list[Source], list[Refusal]]:
     """Describe files, all gzip or none, as one source per header; refuse what has no good one."""
-    alike: dict[_Header, list[LandingFile]] = {}
+    alike: dict[tuple[str, ...], list[LandingFile]] = {}
     refusals: list[Refusal] = []
     for file in files:
         header = _header(table, file)
         if isinstance(header, Refusal):
             refusals.append(header)
         else:
-            alike.setdefault(header, []).append(file)
+            if header.follows_blank_lines:
+                # DuckDB takes a blank first line for the header, and told to skip it loses
+                # the whole file without a word if it ends otherwise than the other lines.
+                raise NeedsMending(file.path)
+            alike.setdefault(header.names, []).append(file)
     settings = lines.reader_settings(is_gzip=files[0].is_gzip)
     found = [
-        _source(table, header.names, same, lines.names(same), settings, f"skip={header.line}")
-        for header, same in alike.items()
+        _source(table, names, same, lines.names(same), settings) for names, same in alike.items()
     ]
     return found, refusals
 
 
-def mended_source(table: Table, file: LandingFile, copy: str) -> tuple[list[Source], list[Refusal]]:
+def mended_source(table: Table, file: LandingFile, copy: Path, line_end: str) -> Source | Refusal:
     """Describe the mended copy of a file with rows that the strict reader does not take.
 
     Too few fields are filled with nulls. What is no CSV line is left out and waits for
@@ -69,13 +75,13 @@ def mended_source(table: Table, file: LandingFile, copy: str) -> tuple[list[Sour
     """
     header = _header(table, file)
     if isinstance(header, Refusal):
-        return [], [header]
+        return header
     # A quote that never ends swallows this line: DuckDB then ends without an error.
-    with open(copy, "a", encoding="utf-8", newline="\n") as end:  # noqa: PTH123
-        end.write("\n" + ",".join([_END] * len(header.names)) + "\n")
+    with copy.open("a", encoding="utf-8", newline="") as end:
+        end.write(line_end + ",".join([_END] * len(header.names)) + line_end)
     settings = lines.reader_settings(is_gzip=False, max_line_bytes=lines.MAX_MENDED_LINE_BYTES)
     leniency = (
-        f"parallel=false, null_padding=true, store_rejects=true, rejects_limit=0, "
+        f", parallel=false, null_padding=true, store_rejects=true, rejects_limit=0, "
         f"rejects_table={literal(_BROKEN)}, rejects_scan={literal(_BROKEN_SCANS)}, "
         f"rejects_line_size_limit={_NO_LIMIT}"
     )
@@ -87,7 +93,7 @@ def mended_source(table: Table, file: LandingFile, copy: str) -> tuple[list[Sour
             "the line has bytes that are not UTF-8",
         ),
     )
-    return [_source(table, header.names, [file], [copy], settings, leniency, flaws)], []
+    return _source(table, header.names, [file], [str(copy)], settings, leniency, flaws)
 
 
 def account_for_broken_lines(
@@ -100,17 +106,13 @@ def account_for_broken_lines(
     file = source.files[0]
     ended = connection.execute(f"delete from {STAGED} where reason = $1", [_END]).fetchone()
     quote = (
-        "a quote opens a field in row {} and does not end it; "
+        "a quote that opens near row {} does not end where its field ends; "
         "close it, and double the quotes inside a field"
     )
     if not ended or ended[0] != 1:
         rows = connection.execute(f"select count(*) from {STAGED}").fetchone()
-        return Refusal(file, quote.format(f"{rows[0] if rows else 1} or after"))
-    connection.execute(
-        "create or replace temp table broken as select *, row_number() over (order by position) "
-        "as nth from (select line - 1 as position, any_value(csv_line) as text, "
-        f"any_value(error_type) as error from {_BROKEN} group by line)"
-    )
+        return Refusal(file, quote.format(rows[0] if rows else 1))
+    _place_broken_lines(connection, source)
     open_quote = connection.execute(
         "select min(position) from broken where contains(text, chr(10)) "
         "or error not in ('TOO MANY COLUMNS', 'UNQUOTED VALUE')"
@@ -135,9 +137,50 @@ def account_for_broken_lines(
     return None
 
 
+def has_broken_quotes(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether lines were left out of a mended copy for how they are quoted."""
+    count = "select count(*) from broken where error <> 'TOO MANY COLUMNS'"
+    return connection.execute(count).fetchone() != (0,)
+
+
+def _place_broken_lines(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Make a table of the broken lines, each with its place among the file's rows.
+
+    DuckDB counts records, blank lines among them. Where every record is one line the blank ones
+    are told apart and the place is exact; where fields hold line ends, blank lines count.
+    """
+    connection.execute(
+        "create or replace temp table broken as select line as record, line - 1 as position, "
+        "0::bigint as nth, any_value(csv_line) as text, any_value(error_type) as error "
+        f"from {_BROKEN} group by line"
+    )
+    if connection.execute("select count(*) from broken").fetchone() == (0,):
+        return
+    # Reading by lines fails where fields hold line ends of another kind than the rows'.
+    with suppress(duckdb.InvalidInputException):
+        connection.execute(
+            "create or replace temp table ranked as select record, "
+            "sum(is_filled::int) over (order by record) - 1 as place "
+            f"from (select row_number() over () as record, {lines.IS_FILLED} as is_filled "
+            f"from {lines.with_blank_lines(source.line_settings or '')})",
+            {"paths": list(source.paths)},
+        )
+        # Besides rows and broken lines a mended copy has a header and the line appended to it.
+        connection.execute(
+            "update broken set position = ranked.place from ranked "
+            "where ranked.record = broken.record and (select max(place) from ranked) = "
+            f"(select count(*) from {STAGED}) + (select count(*) from broken) + 1"
+        )
+    connection.execute(
+        "update broken set nth = ranked.nth from "
+        "(select record, row_number() over (order by record) as nth from broken) as ranked "
+        "where ranked.record = broken.record"
+    )
+
+
 def drop_traces(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop the temporary tables that reading a mended copy leaves behind."""
-    for name in (_BROKEN, _BROKEN_SCANS, "broken", "numbered"):
+    for name in (_BROKEN, _BROKEN_SCANS, "broken", "ranked", "numbered"):
         connection.execute(f'drop table if exists temp."{name}"')
 
 
@@ -157,20 +200,17 @@ def restore_texts(
         f"(select * from {lines.relation(line_settings)} where not starts_with(line, {_END_SQL}))"
     )
     numbered = f"(select row_number() over () - 1 as nth, line from {found})"
-    try:
+    # Reading by lines fails where fields hold line ends of another kind than the rows'.
+    with suppress(duckdb.InvalidInputException):
         counted = connection.execute(f"select count(*) from {found}", {"paths": [path]}).fetchone()
-        if not counted or counted[0] != rows + 1:
-            return
-        connection.execute(
-            f"update {STAGED} as staged set row_text = replace(line, {literal(MARK)}, '') "
-            f"from {numbered} as lines "
-            "where staged.reason is not null and staged.file_index = $file_index "
-            "and staged.row_number is null and lines.nth = staged.rowid - $first_rowid + 1",
-            {"paths": [path], "file_index": file_index, "first_rowid": first_rowid},
-        )
-    except duckdb.InvalidInputException:
-        # Lines that end in different ways: fine inside quotes, but not for reading by lines.
-        return
+        if counted == (rows + 1,):
+            connection.execute(
+                f"update {STAGED} as staged set row_text = replace(line, {literal(MARK)}, '') "
+                f"from {numbered} as lines "
+                "where staged.reason is not null and staged.file_index = $file_index "
+                "and lines.nth = coalesce(row_number, staged.rowid - $first_rowid + 1)",
+                {"paths": [path], "file_index": file_index, "first_rowid": first_rowid},
+            )
 
 
 def _source(
@@ -179,7 +219,7 @@ def _source(
     files: Sequence[LandingFile],
     paths: Sequence[str],
     settings: str,
-    more_settings: str,
+    leniency: str = "",
     flaws: tuple[Flaw, ...] = (),
 ) -> Source:
     width = len(header)
@@ -197,7 +237,7 @@ def _source(
         files=tuple(files),
         relation=(
             f"(select *, file_index from read_csv($paths, columns={{{columns}}}, header=true, "
-            f"delim=',', quote='\"', escape='\"', {settings}, {more_settings}) "
+            f"delim=',', quote='\"', escape='\"', {settings}{leniency}) "
             f"where ({is_no_row}) is not true)"
         ),
         paths=tuple(paths),
@@ -239,7 +279,11 @@ def _header(table: Table, file: LandingFile) -> _Header | Refusal:
         for delimiter, spoken in _OTHER_DELIMITERS.items():
             if delimiter in names[0]:
                 return Refusal(file, f"its columns are set apart by {spoken}; set them by commas")
-    return Refusal(file, complaint) if complaint else _Header(line, tuple(names))
+    return (
+        Refusal(file, complaint)
+        if complaint
+        else _Header(tuple(names), follows_blank_lines=line > 0)
+    )
 
 
 def _unreadable(file: LandingFile) -> str:

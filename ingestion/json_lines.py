@@ -30,11 +30,12 @@ def sources(
 
 def mended_source(
     connection: duckdb.DuckDBPyConnection, table: Table, file: LandingFile, copy: str
-) -> tuple[list[Source], list[Refusal]]:
+) -> Source | Refusal:
     """Describe the mended copy of a file that could not be read as it is."""
     settings = lines.reader_settings(is_gzip=False, max_line_bytes=lines.MAX_MENDED_LINE_BYTES)
     no_text = Flaw(f"contains(line, {literal(MARK)})", "the line has bytes that are not UTF-8")
-    return _describe(connection, table, [file], [copy], settings, (no_text,))
+    found, refusals = _describe(connection, table, [file], [copy], settings, (no_text,))
+    return found[0] if found else refusals[0]
 
 
 def _describe(
@@ -78,7 +79,7 @@ def _describe(
             for found in shapes_kept
         ),
         flaws=(*flaws, *_repetitions(known, all_shapes)),
-        explanations=_BROKEN_LINES,
+        explanations=(*flaws, *_BROKEN_LINES),
     )
     return [source], list(refusals.values())
 

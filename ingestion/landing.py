@@ -27,6 +27,7 @@ _ENDINGS: Final[Mapping[str, tuple[Format, bool]]] = MappingProxyType(
     }
 )
 _BLOCK_BYTES: Final = 1 << 20
+_GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ class Listing:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """The BLAKE2b hash of a file's bytes, and whether they are a whole gzip stream if named so."""
+    """The BLAKE2b hash of a file's bytes, and why they are not what the file's name says."""
 
     content_hash: str
-    is_whole: bool
+    complaint: str | None
 
 
 def list_files(landing: Path) -> Listing:
@@ -126,12 +127,17 @@ def fingerprint(file: LandingFile) -> Fingerprint:
     """
     digest = hashlib.blake2b(digest_size=16)
     stream = _GzipCheck() if file.is_gzip else None
+    complaint = None
     with file.location.open("rb") as content:
         while block := content.read(_BLOCK_BYTES):
             digest.update(block)
             if stream:
                 stream.feed(block)
-    return Fingerprint(digest.hexdigest(), stream is None or stream.is_whole())
+            elif content.tell() == len(block) and block.startswith(_GZIP_MAGIC):
+                complaint = "it is packed with gzip; let its name end in .gz"
+    if stream and not stream.is_whole():
+        complaint = "it is no whole gzip file; copy it again"
+    return Fingerprint(digest.hexdigest(), complaint)
 
 
 class _GzipCheck:

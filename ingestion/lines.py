@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,9 @@ MAX_MENDED_LINE_BYTES: Final = 256 << 20
 # A character that Unicode sets aside for private marks inside a program: in a mended copy it
 # stands before each byte that was no text, which follows in words (\xff).
 MARK: Final = "\ufdd0"
+
+# Stops at the first character of nearly every line; trimming would copy the line.
+IS_FILLED: Final = r"coalesce(regexp_matches(line, '\S'), false)"
 
 _BLOCK_CHARACTERS: Final = 1 << 20
 
@@ -44,30 +48,41 @@ def reader_settings(*, is_gzip: bool, max_line_bytes: int = MAX_LINE_BYTES) -> s
 
 def relation(settings: str) -> str:
     """Return the lines of the files `$paths` that are not blank: `line` and `file_index`."""
+    return f"(select * from {with_blank_lines(settings)} where {IS_FILLED})"
+
+
+def with_blank_lines(settings: str) -> str:
+    """Return all lines of the files `$paths`: `line`, null where empty, and `file_index`."""
     return (
         "(select line, file_index from read_csv($paths, columns={'line': 'VARCHAR'}, "
-        f"delim={literal(_NO_DELIMITER)}, quote='', escape='', header=false, {settings}) "
-        r"where regexp_matches(line, '\S'))"
+        f"delim={literal(_NO_DELIMITER)}, quote='', escape='', header=false, {settings}))"
     )
 
 
-def mend(file: LandingFile, target: Path) -> None:
-    """Write a copy that DuckDB can read: UTF-8, one kind of line end, no gzip, no blank start.
+def mend(file: LandingFile, target: Path, *, keeps_line_ends: bool) -> str:
+    """Write a copy that DuckDB can read: UTF-8, no gzip, no blank start, one kind of line end.
 
-    What is no text is marked, so that its row can be told. Raises `OSError` or `EOFError` if
-    the file cannot be read or unpacked.
+    What is no text is marked, so that its row can be told. Line ends stay as they are if asked.
+    Returns the copy's first line end. Raises `OSError` if the file cannot be read.
     """
+    line_end = "\n"
+    newline = "" if keeps_line_ends else None
     with (
         file.unpacked() as unpacked,
-        io.TextIOWrapper(unpacked, "utf-8-sig", errors=_MARKING, newline=None) as text,
-        target.open("w", encoding="utf-8", newline="\n") as copy,
+        io.TextIOWrapper(unpacked, "utf-8-sig", errors=_MARKING, newline=newline) as text,
+        target.open("w", encoding="utf-8", newline="") as copy,
     ):
         has_begun = False
         while block := text.read(_BLOCK_CHARACTERS):
             if not has_begun:
                 block = block.lstrip()
                 has_begun = bool(block)
-            copy.write(block.replace(_NO_DELIMITER, f"{MARK}\\x01"))
+                found = re.search(r"\r\n|\r|\n", block)
+                line_end = found.group() if found else "\n"
+            if file.format == "ndjson":
+                block = block.replace(_NO_DELIMITER, f"{MARK}\\x01")
+            copy.write(block)
+    return line_end
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:

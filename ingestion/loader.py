@@ -16,7 +16,7 @@ from ingestion.contract import REJECTED_ROWS, ROW_ORIGIN, TABLES, Table
 from ingestion.landing import Fingerprint, LandingFile, Listing, fingerprint, list_files
 from ingestion.ledger import Outcome, Status
 from ingestion.schema import SchemaMismatch, address, prepare
-from ingestion.staging import STAGED, Refusal, Source, stage
+from ingestion.staging import STAGED, NeedsMending, Refusal, Source, stage
 from ingestion.values import quoted
 
 __all__ = [
@@ -217,7 +217,7 @@ class _Load:
                 self._prints[file] = self._hashing.submit(fingerprint, file)
         try:
             found, refusals = _READERS[files[0].format](self._connection, table, files)
-        except duckdb.Error as error:
+        except (duckdb.Error, NeedsMending) as error:
             self._divide(files, error)
             return
         self._refuse(refusals)
@@ -229,7 +229,7 @@ class _Load:
                 continue
             self._keep(table, source)
 
-    def _divide(self, files: Sequence[LandingFile], error: duckdb.Error) -> None:
+    def _divide(self, files: Sequence[LandingFile], error: Exception) -> None:
         _stop_if_exhausted(error)
         if len(files) > 1:
             middle = len(files) // 2
@@ -247,32 +247,50 @@ class _Load:
         table = TABLES[file.table]
         copy = self._workshop / "mended"
         try:
-            if not self._prints[file].result().is_whole:
-                self._refuse([_damaged(file)])
+            if complaint := self._prints[file].result().complaint:
+                self._refuse([Refusal(file, complaint)])
                 return
-            lines.mend(file, copy)
-            path = str(copy)
-            if file.format == "ndjson":
-                found, refusals = json_lines.mended_source(self._connection, table, file, path)
+            found = self._stage_mended(table, file, copy)
+            if isinstance(found, Refusal):
+                self._refuse([found])
             else:
-                found, refusals = delimited.mended_source(table, file, path)
-            for source in found:
-                stage(self._connection, table, source, self._loaded_at)
-                if file.format == "csv":
-                    refusal = delimited.account_for_broken_lines(self._connection, source)
-                    refusals += [refusal] if refusal else []
-                if not refusals:
-                    self._keep(table, source)
-            self._refuse(refusals)
-        except duckdb.Error as error:
-            _stop_if_exhausted(error)
-            kind = "NDJSON" if file.format == "ndjson" else "CSV"
-            self._refuse([Refusal(file, f"it cannot be read as {kind}; look at its format")])
+                self._keep(table, found)
         except OSError as error:
+            _stop_if_exhausted(error)
             self._refuse([Refusal(file, f"it cannot be read: {error.strerror or 'broken'}")])
         finally:
             copy.unlink(missing_ok=True)
             delimited.drop_traces(self._connection)
+
+    def _stage_mended(self, table: Table, file: LandingFile, copy: Path) -> Source | Refusal:
+        if file.format == "ndjson":
+            return self._stage_copy(table, file, copy, keeps_line_ends=False)
+        # Line ends inside fields are content: they are made alike only where those between the
+        # rows differ, which DuckDB does not read, or takes for broken quotes.
+        found = self._stage_copy(table, file, copy, keeps_line_ends=True)
+        if isinstance(found, Source) and not delimited.has_broken_quotes(self._connection):
+            return found
+        return self._stage_copy(table, file, copy, keeps_line_ends=False)
+
+    def _stage_copy(
+        self, table: Table, file: LandingFile, copy: Path, *, keeps_line_ends: bool
+    ) -> Source | Refusal:
+        delimited.drop_traces(self._connection)
+        line_end = lines.mend(file, copy, keeps_line_ends=keeps_line_ends)
+        try:
+            if file.format == "ndjson":
+                found = json_lines.mended_source(self._connection, table, file, str(copy))
+            else:
+                found = delimited.mended_source(table, file, copy, line_end)
+            if isinstance(found, Refusal):
+                return found
+            stage(self._connection, table, found, self._loaded_at)
+            if file.format == "csv":
+                return delimited.account_for_broken_lines(self._connection, found) or found
+            return found
+        except duckdb.Error as error:
+            _stop_if_exhausted(error)
+            return Refusal(file, f"it cannot be read as {file.format.upper()}; look at its format")
 
     def _keep(self, table: Table, source: Source) -> None:
         """Commit what is staged, or everything but files that are not what was staged."""
@@ -342,8 +360,8 @@ class _Load:
     def _unfit(self, file: LandingFile) -> Refusal | None:
         """Return why a staged file must not be kept: it is damaged, or not at rest."""
         try:
-            if not self._prints[file].result().is_whole:
-                return _damaged(file)
+            if complaint := self._prints[file].result().complaint:
+                return Refusal(file, complaint)
             if not file.is_as_listed():
                 del self._prints[file]
                 return Refusal(file, "it changed while it was read; let it come to rest, run again")
@@ -404,10 +422,6 @@ _READERS: Final = {
     "ndjson": json_lines.sources,
     "csv": delimited.sources,
 }
-
-
-def _damaged(file: LandingFile) -> Refusal:
-    return Refusal(file, "it is no whole gzip file; copy it again")
 
 
 def _nameable(column: str) -> str:
@@ -480,7 +494,7 @@ _EXHAUSTION: Final = (
 )
 
 
-def _stop_if_exhausted(error: duckdb.Error) -> None:
+def _stop_if_exhausted(error: Exception) -> None:
     """Raise `LoadStopped` if an error is the machine's and not a file's."""
     text = str(error).lower()
     if isinstance(error, duckdb.OutOfMemoryException) and "failed to offload" not in text:

@@ -73,6 +73,10 @@ class Refusal:
     message: str
 
 
+class NeedsMending(Exception):
+    """Text files that are readable, but not by DuckDB as they are."""
+
+
 def column_name(written: str) -> str:
     """Return the name by which the contract may know a column, however a file writes it."""
     return written.strip(" \t\r\n\ufeff").lower()
