@@ -9,13 +9,16 @@ import duckdb
 
 from expectations import gate
 from expectations.gate import Measure, Verdict
-from expectations.raw_tables import read_columns
+from expectations.raw_tables import has_usable, read_columns
 from expectations.settings import DoorSettings, reviewed_until, to_utc
 
 DOOR: Final = "before_delivery"
 
 # In these tables every row is a no, or may be one.
 _OPT_OUT_TABLES: Final = ("consents", "erasure_requests")
+
+# In these some rows are.
+_REFUSAL_TABLES: Final = ("email_events", *_OPT_OUT_TABLES)
 
 # The types of email events that no suppression follows from.
 _HARMLESS: Final = ("sent", "delivered", "deferred", "dropped", "open", "click")
@@ -141,7 +144,8 @@ def judge(
 ) -> Verdict:
     """Judge whether anything may be delivered.
 
-    Whatever the `as_of`, every opt-out counts that a load has left out. Reads only. Raises
+    Whatever the `as_of`, every opt-out counts that a load has left out, or that the newest build
+    has not seen. Reads only. Raises
     SettingsError when a `reviewed_until` lies after `judged_at`, GateError when a rule could not
     be judged.
     """
@@ -149,6 +153,7 @@ def judge(
     measures = [
         *_rejected_opt_outs(connection, settings, judged_at),
         *_rejected_email_event_files(connection, settings, judged_at),
+        *_marts_older_than_raw(connection, settings),
     ]
     return gate.judge(DOOR, measures, as_of=as_of, judged_at=judged_at)
 
@@ -214,6 +219,50 @@ def _rejected_email_event_files(
             ),
             way_out=_way_out(left, key, settings.source),
         )
+
+
+def _marts_older_than_raw(
+    connection: duckdb.DuckDBPyConnection, settings: DoorSettings
+) -> Iterator[Measure]:
+    columns = read_columns(connection)
+    built_at = _built_at(connection)
+    when = "" if built_at is None else f" (of {built_at:%Y-%m-%d %H:%M:%S} UTC)"
+    for table in _REFUSAL_TABLES:
+        unseen = 0
+        if has_usable(columns, table, "_loaded_at"):
+            ((unseen,),) = connection.execute(
+                f'select count(*) from raw."{table}" where _loaded_at > $built_at',
+                {"built_at": built_at or datetime.min},  # noqa: DTZ901 - UTC without a zone
+            ).fetchall()
+        for severity, bound in settings.before_delivery.marts_older_than_raw.bounds():
+            yield Measure(
+                rule="marts_older_than_raw",
+                table=table,
+                severity=severity,
+                observed=float(unseen),
+                at_most=float(bound.rows_at_most),
+                fact=(
+                    f"{unseen} {'row' if unseen == 1 else 'rows'} in raw.{table} came after the "
+                    f"newest build{when}, opt-outs perhaps among them"
+                    if unseen
+                    else f"the newest build has seen every row in raw.{table}"
+                ),
+                way_out="build the marts with `mailmart run`, which then delivers too",
+            )
+
+
+def _built_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    """Return when the newest build began, in UTC; None where nothing was built."""
+    is_there = connection.execute(
+        """
+        select 1
+        from information_schema.tables
+        where table_catalog = current_database()
+            and table_schema = 'marts' and table_name = 'fct_builds'
+        """
+    ).fetchone()
+    found = is_there and connection.execute("select max(built_at) from marts.fct_builds").fetchone()
+    return found[0] if found else None
 
 
 def _left_out(

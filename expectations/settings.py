@@ -119,6 +119,7 @@ class BeforeDelivery(_Settings):
 
     rejected_opt_outs: ReviewedRule[RowsBound]
     rejected_email_event_files: ReviewedRule[FilesBound]
+    marts_older_than_raw: Rule[RowsBound]
 
 
 class DoorSettings(_Settings):

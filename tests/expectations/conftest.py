@@ -12,11 +12,12 @@ from tests.expectations import world
 
 @pytest.fixture
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A warehouse in which Ada opened something on Monday."""
+    """A warehouse in which Ada opened something on Monday, loaded and built on Tuesday."""
     with duckdb.connect() as connection:
         world.make_raw_tables(connection)
         verdicts.prepare(connection)
         world.add_email_event(connection)
+        world.add_build(connection, world.TUESDAY)
         yield connection
 
 

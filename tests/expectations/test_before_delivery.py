@@ -14,6 +14,9 @@ from tests.expectations.world import (
     MONDAY,
     TUESDAY,
     WEDNESDAY,
+    add,
+    add_build,
+    add_email_event,
     add_file,
     add_rejected_row,
 )
@@ -254,3 +257,47 @@ def test_nobody_has_looked_at_opt_outs_of_the_future(
 def test_another_loader_that_keeps_no_rejected_rows_is_not_stopped(settings: DoorSettings) -> None:
     with duckdb.connect() as connection:
         assert stops(judge(connection, settings)) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        ("email_events", {"event_type": "unsubscribe"}),
+        ("consents", {"purpose": "email_marketing", "status": "withdrawn"}),
+        ("erasure_requests", {"requested_at": MONDAY}),
+    ],
+)
+def test_a_refusal_that_no_build_has_seen_stops_until_one_has(
+    connection: Connection, settings: DoorSettings, table: str, values: dict[str, object]
+) -> None:
+    late = TUESDAY + timedelta(microseconds=1)
+    add(connection, table, email="bo@example.com", _loaded_at=late, **values)
+
+    verdict = judge(connection, settings)
+
+    assert stops(verdict) == [("marts_older_than_raw", table, 1)]
+    assert (
+        f"1 row in raw.{table} came after the newest build (of 2026-03-03 06:00:00 UTC), opt-outs "
+        "perhaps among them; build the marts with `mailmart run`"
+    ) in verdict.sentence
+    assert "example.com" not in verdict.sentence
+
+    add_build(connection, late)
+    assert stops(judge(connection, settings)) == []
+
+
+def test_orders_that_no_build_has_seen_stop_nobody(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add(connection, "orders", order_id="B1", email="bo@example.com", _loaded_at=WEDNESDAY)
+
+    assert stops(judge(connection, settings)) == []
+
+
+def test_what_was_never_built_is_not_delivered(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    connection.execute("drop table marts.fct_builds")
+    add_email_event(connection)
+
+    assert stops(judge(connection, settings)) == [("marts_older_than_raw", "email_events", 2)]

@@ -12,7 +12,7 @@ from expectations import after_loading, before_delivery, verdicts
 from expectations.gate import Verdict
 from expectations.settings import DoorSettings
 from ingestion import loader
-from tests.expectations.world import TUESDAY
+from tests.expectations.world import TUESDAY, add_build
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -45,10 +45,11 @@ def load_and_judge(
     at: datetime = TUESDAY,
     as_of: datetime | None = None,
 ) -> tuple[Verdict, Verdict]:
-    """Do what a run does: load, judge behind the loader, judge before the delivery."""
+    """Do what a run does: load, judge behind the loader, build, judge before the delivery."""
     loader.load(connection, landing, at)
     times = {"as_of": as_of or at, "judged_at": at}
     behind = after_loading.judge(connection, settings=settings, **times)
+    add_build(connection, at)
     before = before_delivery.judge(connection, settings=settings, **times)
     for verdict in (behind, before):
         verdicts.record(connection, verdict)

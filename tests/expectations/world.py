@@ -106,3 +106,10 @@ def add_rejected_row(
         raw_text=raw_text,
         loaded_at=loaded_at,
     )
+
+
+def add_build(connection: duckdb.DuckDBPyConnection, built_at: datetime) -> None:
+    """Note a build of the marts, as they do themselves."""
+    connection.execute("create schema if not exists marts")
+    connection.execute("create table if not exists marts.fct_builds (built_at timestamp)")
+    connection.execute("insert into marts.fct_builds values (?)", [built_at])
