@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 from rich.console import Console
 
 from orchestration import resources
-from orchestration.resources import DONE, FAILED
+from orchestration.resources import DONE, FAILED, INTERRUPTED
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -52,7 +52,22 @@ def _outbox_option(command: _Command) -> _Command:
     )(command)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Commands that end with a sentence whatever happens to them."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; what nobody foresaw is kept in a log and told in one sentence."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            _leave(INTERRUPTED, "interrupted")
+        except Exception as error:
+            _leave(FAILED, resources.unforeseen(ctx.invoked_subcommand or "mailmart", error))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mailmart", prog_name="mailmart")
 def cli() -> None:
     """The warehouse that knows whom to mail, with what, and who must be left alone."""
@@ -117,20 +132,18 @@ def simulate(profiles: int, days: int, seed: int, out: Path) -> None:
     except (OSError, ValueError, RuntimeError) as error:
         _leave(FAILED, str(error))
     click.echo(
-        f"{out / 'landing'}: {sum(made.rows.values()):,} rows, as of {made.as_of.isoformat()}Z"
+        f"{out / 'landing'}: {sum(made.rows.values()):,} rows, as of "
+        f"{made.as_of.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     )
 
 
 @cli.command()
 @_warehouse_option
-@click.option("--as-of", type=Instant(), default=resources.as_of_setting, hidden=True)
-def train(warehouse: Path, as_of: datetime | None) -> None:
+def train(warehouse: Path) -> None:
     """Train on the features of the last build; a better model takes over."""
     from orchestration import jobs
 
-    with jobs.executed(
-        "train", warehouse=warehouse, console=Console(stderr=True), as_of=as_of
-    ) as result:
+    with jobs.executed("train", warehouse=warehouse, console=Console(stderr=True)) as result:
         for line in result.lines:
             click.echo(line)
     _leave(result.status, result.sentence)
@@ -183,12 +196,12 @@ def doctor(warehouse: Path) -> None:
     _leave(FAILED if ill else DONE, f"{ill} of {len(findings)} need mending." if ill else "")
 
 
-def _leave(status: int, sentence: str) -> None:
-    """End with a status; what stopped it is the last thing printed."""
+def _leave(status: int, sentence: str) -> NoReturn:
+    """End with a status; what stopped it is the last thing printed, one line."""
     if sentence:
-        click.echo(sentence, err=status != DONE)
-    if status != DONE:
-        sys.exit(status)
+        lines = (line.strip() for line in sentence.splitlines())
+        click.echo(" ".join(line for line in lines if line), err=status != DONE)
+    sys.exit(status)
 
 
 def main() -> None:

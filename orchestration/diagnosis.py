@@ -8,13 +8,15 @@ from pathlib import Path
 
 import duckdb
 
-from expectations.settings import read_settings
+from expectations.settings import SettingsError, read_settings
 from ingestion.contract import SCHEMA_VERSION
 from ingestion.landing import list_files
-from ml.params import read_params
-from ml.registry import Registry
+from ml.params import ParamsError, read_params
+from ml.registry import Registry, RegistryError
 from orchestration import resources
-from reverse_etl.configuration import read_destinations
+from reverse_etl.configuration import ConfigurationError, Destinations, read_destinations
+
+SETTINGS_ERRORS = (ConfigurationError, SettingsError, ParamsError)
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,23 @@ def examine(warehouse: Path) -> list[Diagnosis]:
 def _examined(examination: Callable[[], str]) -> Diagnosis:
     try:
         return Diagnosis(True, examination())
-    except (OSError, ValueError, RuntimeError, duckdb.Error) as error:
+    except (OSError, ValueError, RuntimeError, RegistryError, duckdb.Error) as error:
         return Diagnosis(False, str(error).splitlines()[0])
 
 
-def _settings_files() -> str:
+def read_settings_files() -> Destinations:
+    """Read every settings file, and return the destinations.
+
+    Raises one of `SETTINGS_ERRORS`, with the file, the setting, and what is allowed there.
+    """
     destinations = read_destinations(resources.DESTINATIONS_FILE)
     read_settings()
     read_params()
+    return destinations
+
+
+def _settings_files() -> str:
+    destinations = read_settings_files()
     names = ", ".join(destinations.selected(None))
     return f"settings: destinations.yml ({names}), expectations/doors.yml, ml/params.yaml are sound"
 
@@ -79,15 +90,20 @@ def _warehouse(path: Path) -> str:
     if not path.exists():
         return f"warehouse: {path} is not there yet; the first run makes it"
     with resources.writing(path), resources.open_warehouse(path, read_only=True) as connection:
+        resources.check_profile_key(connection)
         built = connection.execute(
             "select count(*) from information_schema.tables "
             "where table_schema = 'marts' and table_name = 'fct_builds'"
         ).fetchall()[0][0]
-        if not built:
+        as_of, builds = (
+            connection.execute(
+                "select max_by(as_of, built_at), count(*) from marts.fct_builds"
+            ).fetchall()[0]
+            if built
+            else (None, 0)
+        )
+        if not builds:
             return f"warehouse: {path} opens; nothing was built in it yet"
-        as_of, builds = connection.execute(
-            "select max_by(as_of, built_at), count(*) from marts.fct_builds"
-        ).fetchall()[0]
     return (
         f"warehouse: {path} opens (raw contract {SCHEMA_VERSION}, {builds:,} builds, "
         f"the newest as of {as_of:%Y-%m-%d %H:%M} UTC)"

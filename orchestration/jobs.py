@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +13,13 @@ from typing import Any
 
 import dagster as dg
 import duckdb
+from dagster_shared.error import SerializableErrorInfo
 from rich.console import Console
 
-from orchestration import progress, resources
-from orchestration.assets.models import manifest
-from orchestration.resources import DONE, FAILED, STOPPED
+from expectations.gate import without_addresses
+from orchestration import diagnosis, progress, resources
+from orchestration.manifest import ProjectError, manifest
+from orchestration.resources import DONE, FAILED, INTERRUPTED, STOPPED, WarehouseError
 
 
 @dataclass
@@ -47,13 +49,15 @@ def executed(
 ) -> Iterator[Result]:
     """Run a job and hand out its result, with a connection to look into the warehouse.
 
-    Nothing is raised for what a run can come to: the result's status and sentence say it.
+    Paths are of the folder that the caller stands in. Nothing is raised for what a run can come
+    to: the result's status and sentence say it.
     """
+    warehouse = warehouse.absolute()
     settings: dict[str, Any] = {"path": str(warehouse), "full_refresh": full_refresh}
     if landing is not None:
-        settings["landing"] = str(landing)
+        settings["landing"] = str(landing.absolute())
     if outbox is not None:
-        settings["outbox"] = str(outbox)
+        settings["outbox"] = str(outbox.absolute())
     if as_of is not None:
         settings["as_of"] = as_of.isoformat()
     run_config: dict[str, Any] = {
@@ -65,9 +69,9 @@ def executed(
 
     started_at = datetime.now(UTC).replace(tzinfo=None)
     try:
-        # Found out before anything starts; the run itself takes the right to write once more.
-        with resources.writing(warehouse.absolute()):
-            resources.open_warehouse(warehouse).close()
+        # All that can be known beforehand is said before anything starts.
+        diagnosis.read_settings_files()
+        check_warehouse(warehouse, is_made=job == "daily")
         with progress.showing(console):
             manifest()
             from orchestration.definitions import defs
@@ -80,16 +84,31 @@ def executed(
                     instance=resources.dagster_instance(),
                     raise_on_error=False,
                 )
-    except resources.WarehouseError as error:
+                log.writelines(
+                    f"{without_addresses(error.to_string())}\n" for _, error in errors(execution)
+                )
+        connection = resources.open_warehouse(warehouse)
+    except (WarehouseError, ProjectError, *diagnosis.SETTINGS_ERRORS, OSError) as error:
         yield Result(FAILED, str(error), "", started_at)
         return
     finally:
         clear_targets()
-    connection = resources.open_warehouse(warehouse)
     try:
         yield concluded(execution, connection, started_at)
     finally:
         connection.close()
+
+
+def check_warehouse(warehouse: Path, *, is_made: bool) -> None:
+    """Find out whether a run may begin; the run itself takes the right to write once more.
+
+    Raises `WarehouseError` where the warehouse cannot be written to, was built with another
+    profile key, or is not there and will not be made.
+    """
+    if not is_made and not warehouse.exists():
+        raise WarehouseError(f"there is no warehouse {warehouse} yet; `mailmart run` makes it")
+    with resources.writing(warehouse), closing(resources.open_warehouse(warehouse)) as connection:
+        resources.check_profile_key(connection)
 
 
 def concluded(
@@ -111,18 +130,32 @@ def concluded(
     ]
     stopped = list(dict.fromkeys(stops(execution)))
     failed = list(failures(execution))
-    if stopped:
+    if was_interrupted(execution):
+        result.status = INTERRUPTED
+        result.sentence = (
+            "interrupted; what was loaded and built stays, and the same command goes on from there"
+        )
+    elif stopped:
         result.status, result.sentence = STOPPED, stopped[0]
-    elif failed:
-        result.status, result.sentence = FAILED, failed[0]
-    elif not execution.success:
-        result.status, result.sentence = FAILED, "the run failed; `make ui` shows where"
+    elif failed or not execution.success:
+        result.status = FAILED
+        log = resources.log_file(execution.job_def.name)
+        result.sentence = failed[0] if failed else "the run failed"
+        result.sentence += f" ({log} has the details)"
     elif problems:
         result.status = FAILED
         others = f" (and {len(problems) - 1:,} more, above)" if len(problems) > 1 else ""
         result.sentence = f"not loaded: {problems[0]}{others}"
     result.lines += [f"not loaded: {problem}" for problem in problems]
     return result
+
+
+def was_interrupted(execution: dg.ExecuteInProcessResult) -> bool:
+    """Tell whether somebody pressed Ctrl-C."""
+    return any(
+        error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
+        for _, error in errors(execution)
+    )
 
 
 def stops(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
@@ -140,17 +173,28 @@ def stops(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
 def failures(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
     """Yield one sentence per step that failed, with the reason at the bottom of it."""
     for event in execution.all_events:
-        if not event.is_step_failure:
-            continue
-        data = event.step_failure_data
-        if data.user_failure_data and data.user_failure_data.description:
-            yield f"{event.step_key}: {data.user_failure_data.description}"
-            continue
-        error = data.error
-        while error is not None and error.cause is not None:
+        if event.is_step_failure:
+            told_by_step = event.step_failure_data.user_failure_data
+            if told_by_step and told_by_step.description:
+                yield f"{event.step_key}: {told_by_step.description}"
+    for event, error in errors(execution):
+        while error.cause is not None:
             error = error.cause
-        if error is not None:
-            yield f"{event.step_key}: {shortened(error.message)}"
+        step = f"{event.step_key}: " if event.step_key else ""
+        yield f"{step}{without_addresses(shortened(error.message))}"
+
+
+def errors(
+    execution: dg.ExecuteInProcessResult,
+) -> Iterator[tuple[dg.DagsterEvent, SerializableErrorInfo]]:
+    """Yield what was raised in the steps, and around them."""
+    for event in execution.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            if error is not None and not event.step_failure_data.user_failure_data:
+                yield event, error
+        elif event.is_job_failure and event.job_failure_data.error is not None:
+            yield event, event.job_failure_data.error
 
 
 def shortened(message: str) -> str:

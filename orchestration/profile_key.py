@@ -6,14 +6,24 @@ connection, so that it stands in no compiled SQL, no log and no artefact.
 
 from __future__ import annotations
 
+from typing import Any
+
 from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
-from orchestration.resources import profile_key
+from orchestration.resources import check_profile_key, end_with_the_run, profile_key
 
 
 class Plugin(BasePlugin):
     """Set `mailmart_profile_key` on every cursor that dbt opens."""
+
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        """Build no longer than the run lasts that wants it."""
+        end_with_the_run()
+
+    def configure_connection(self, conn: DuckDBPyConnection) -> None:
+        """Refuse a warehouse that was built with another key, whoever started dbt."""
+        check_profile_key(conn)
 
     def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
         """Set the variable on one cursor; variables live as long as it does."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import secrets
 import shutil
 import subprocess
+import threading
+import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,13 +23,15 @@ import dagster as dg
 import duckdb
 from pydantic import Field, PrivateAttr
 
+from expectations.gate import without_addresses
+
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"
 KEY_FILE = DATA / "mailmart.key"
 DESTINATIONS_FILE = ROOT / "destinations.yml"
 
-# Exit statuses of the command line; wrong usage is 2.
-DONE, FAILED, STOPPED = 0, 1, 3
+# Exit statuses of the command line; wrong usage is 2. Shells know 130 as ended by Ctrl-C.
+DONE, FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
 
 _DAGSTER_SETTINGS = """\
 # One run at a time: the warehouse has one writer.
@@ -37,8 +43,16 @@ telemetry: {enabled: false}
 """
 
 
+# Made when a warehouse is first written to. The fingerprint tells keys apart and gives none away.
+_WAREHOUSE_SETTINGS = """
+create schema if not exists raw;
+create table if not exists raw.warehouse_settings (name varchar primary key, value varchar not null)
+"""
+_KEY_FINGERPRINT = "profile_key_fingerprint"
+
+
 class WarehouseError(RuntimeError):
-    """The warehouse cannot be opened; the message says why and what to do."""
+    """The warehouse cannot be used; the message says why and what to do."""
 
 
 def landing_folder() -> Path:
@@ -68,11 +82,12 @@ def parse_instant(text: str) -> datetime:
     """
     try:
         instant = datetime.fromisoformat(text.strip())
-    except ValueError:
+        # An offset may carry an instant over the edges of what a datetime can hold.
+        return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant
+    except (ValueError, OverflowError):
         raise ValueError(
             f"{text!r} is no time; write it as ISO 8601, for example 2026-01-31T06:00:00Z"
         ) from None
-    return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant
 
 
 def models_folder(warehouse: Path) -> Path:
@@ -114,10 +129,72 @@ def _key_from_file(path: Path) -> str:
             draft.unlink()
     key = path.read_text(encoding="ascii").strip()
     if not key:
-        raise ValueError(
+        raise WarehouseError(
             f"the key file {path} is empty; put the key back or set MAILMART_PROFILE_KEY"
         )
     return key
+
+
+def check_profile_key(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether a warehouse was built with this profile key, False where with none yet.
+
+    Raises `WarehouseError` where it was built with another: every id would change, and everybody
+    would be sent as new.
+    """
+    is_there = connection.execute(
+        "select 1 from information_schema.tables"
+        " where table_schema = 'raw' and table_name = 'warehouse_settings'"
+    ).fetchone()
+    kept = (
+        is_there
+        and connection.execute(
+            "select value from raw.warehouse_settings where name = ?", [_KEY_FINGERPRINT]
+        ).fetchone()
+    )
+    if not kept:
+        return False
+    # Asked first: looking must not make a key.
+    if has_profile_key() and _fingerprint(profile_key()) == kept[0]:
+        return True
+    raise WarehouseError(
+        "the profile key is not the one that this warehouse was built with, and every profile id "
+        f"would change: put the old key back (MAILMART_PROFILE_KEY, else {KEY_FILE}), or name a "
+        "new warehouse with --warehouse"
+    )
+
+
+def keep_profile_key(connection: duckdb.DuckDBPyConnection) -> None:
+    """Hold a warehouse to the profile key of its first run.
+
+    Raises `WarehouseError` where this is another key.
+    """
+    if not check_profile_key(connection):
+        connection.execute(_WAREHOUSE_SETTINGS)
+        connection.execute(
+            "insert into raw.warehouse_settings values (?, ?)",
+            [_KEY_FINGERPRINT, _fingerprint(profile_key())],
+        )
+
+
+def _fingerprint(key: str) -> str:
+    return hashlib.sha256(f"mailmart profile key\n{key}".encode()).hexdigest()
+
+
+def end_with_the_run() -> None:
+    """Let this process end when the run that started it dies, or it would go on writing.
+
+    Does nothing in a process that no run has started.
+    """
+    run = int(os.environ.get("MAILMART_RUN_PROCESS") or os.getpid())
+    if run == os.getpid():
+        return
+
+    def watch() -> None:
+        while os.getppid() == run:
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end with the run", daemon=True).start()
 
 
 def code_version() -> str:
@@ -145,13 +222,32 @@ def dagster_instance() -> dg.DagsterInstance:
     return dg.DagsterInstance.get()
 
 
+def log_file(name: str) -> Path:
+    """Return the log of the newest run of a job or command, `data/logs/<name>.log`."""
+    return DATA / "logs" / f"{name}.log"
+
+
 @contextmanager
 def log(name: str) -> Iterator[TextIO]:
-    """Open the log of the newest run of a job, `data/logs/<name>.log`."""
-    folder = DATA / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{name}.log").open("w", encoding="utf-8") as file:
-        yield file
+    """Open the log of a run of a job, in place of the one before."""
+    file = log_file(name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w", encoding="utf-8") as opened:
+        yield opened
+
+
+def unforeseen(name: str, error: BaseException) -> str:
+    """Keep an error that nobody foresaw in a log, and return one sentence about it."""
+    first = without_addresses(next(iter(str(error).splitlines()), ""))
+    sentence = f"an error that was not foreseen: {type(error).__name__}: {first}"
+    file = log_file(name)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as opened:
+            opened.write(without_addresses("".join(traceback.format_exception(error))))
+    except OSError:
+        return sentence
+    return f"{sentence}; where it came from is in {file}"
 
 
 @contextmanager
@@ -188,13 +284,13 @@ def open_warehouse(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyCon
             f"{path} was written by another version of DuckDB; open it with that one and export "
             f"it, or name another file with --warehouse ({_first_line(error)})"
         ) from error
-    except duckdb.IOException as error:
-        if "lock" in str(error).lower():
+    except duckdb.Error as error:
+        if "could not set lock" in str(error).lower():
             reason = "another program has it open; close it first"
         elif "not a valid" in str(error).lower():
             reason = "it is no DuckDB file; name another with --warehouse"
         else:
-            reason = _first_line(error)
+            reason = f"{_first_line(error)}; mend that, or name another file with --warehouse"
         raise WarehouseError(f"cannot open the warehouse {path}: {reason}") from error
     connection.execute("set TimeZone = 'UTC'")
     return connection
@@ -237,6 +333,9 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
             os.environ["MAILMART_WAREHOUSE"] = str(self.file)
             os.environ["MAILMART_AS_OF"] = self._as_of.isoformat()
             os.environ["MAILMART_CODE_VERSION"] = code_version()
+            os.environ["MAILMART_RUN_PROCESS"] = str(os.getpid())
+            with self.connect() as connection:
+                keep_profile_key(connection)
             yield self
 
     @property

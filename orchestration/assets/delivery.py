@@ -1,13 +1,11 @@
 """What changed is told to the destinations, and what they answered is kept."""
 
-from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 from pydantic import Field
 
-from orchestration.assets.models import model_key
+from orchestration.assets.models import built_as_of, model_key
 from orchestration.progress import report
 from orchestration.resources import DESTINATIONS_FILE, Warehouse
 from reverse_etl.configuration import read_destinations
@@ -58,15 +56,6 @@ def receipts(
             allow_retries=False,
         )
     return dg.MaterializeResult(metadata=described(outcomes))
-
-
-def built_as_of(connection: duckdb.DuckDBPyConnection) -> datetime:
-    """Return the instant of which the desired state speaks: that of the newest build."""
-    row = connection.execute("select max_by(as_of, built_at) from marts.fct_builds").fetchone()
-    if row is None or row[0] is None:
-        raise RuntimeError("nothing was built yet; run `mailmart run` first")
-    as_of: datetime = row[0]
-    return as_of
 
 
 def described(outcomes: list[DeliveryOutcome]) -> dict[str, str | int | bool]:

@@ -1,17 +1,22 @@
 """The dbt models as assets, their tests as checks."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
 
 from ingestion.contract import TABLES
+from orchestration.manifest import manifest
 from orchestration.progress import report
-from orchestration.resources import ROOT, Warehouse
+from orchestration.resources import Warehouse
 
-MANIFEST = ROOT / "target" / "manifest.json"
+
+class NothingBuilt(RuntimeError):
+    """There are no models yet to train on or to deliver."""
 
 
 def model_key(layer: str, model: str) -> dg.AssetKey:
@@ -49,21 +54,22 @@ class Translator(DagsterDbtTranslator):
         return path[3] if layer == "marts" else layer
 
 
-def manifest() -> Path:
-    """Return dbt's manifest, parsed anew where a file of the dbt project is newer."""
-    sources = [ROOT / "dbt_project.yml", ROOT / "profiles.yml"]
-    sources += [path for path in (ROOT / "dbt_project").rglob("*") if path.is_file()]
-    if not MANIFEST.exists() or MANIFEST.stat().st_mtime < max(p.stat().st_mtime for p in sources):
-        from dbt.cli.main import dbtRunner
+def built_as_of(connection: duckdb.DuckDBPyConnection) -> datetime:
+    """Return the instant of which the tables speak: that of the newest build.
 
-        report("reading the dbt project", 0, 1)
-        parsed = dbtRunner().invoke(
-            ["--quiet", "parse", "--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
-        )
-        if not parsed.success:
-            raise RuntimeError(f"dbt cannot read the project: {parsed.exception}")
-        report("reading the dbt project", 1, 1)
-    return MANIFEST
+    Raises `NothingBuilt` where there is none.
+    """
+    is_there = connection.execute(
+        "select 1 from information_schema.tables"
+        " where table_schema = 'marts' and table_name = 'fct_builds'"
+    ).fetchone()
+    if is_there:
+        ((as_of,),) = connection.execute(
+            "select max_by(as_of, built_at) from marts.fct_builds"
+        ).fetchall()
+        if isinstance(as_of, datetime):
+            return as_of
+    raise NothingBuilt("nothing was built in this warehouse yet; run `mailmart run` first")
 
 
 @dbt_assets(

@@ -10,7 +10,7 @@ from ml import churn, open_propensity, scores
 from ml.model import NotEnoughData, TrainedModel
 from ml.params import read_params
 from ml.registry import Registry
-from orchestration.assets.models import model_key
+from orchestration.assets.models import built_as_of, model_key
 from orchestration.progress import report
 from orchestration.resources import Warehouse
 
@@ -70,10 +70,12 @@ def champions(
         step = f"training {target}"
         report(step, 0, 1)
         with warehouse.connect() as connection:
+            # Training alone builds nothing: the features are those of the last build.
+            as_of = built_as_of(connection) if config.retrain else warehouse.instant
             outcome = module.train(
                 stream(connection, examples),
                 getattr(params, section),
-                as_of=warehouse.instant,
+                as_of=as_of,
                 trained_at=warehouse.started_at,
                 champion=champion,
                 report_progress=lambda done, total, step=step: report(step, done, total),
