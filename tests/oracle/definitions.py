@@ -8,7 +8,7 @@ Readings, where the text leaves two:
 
  1. A dot "inside the domain, not at its ends" asks for one such dot; further dots at the ends
     or beside each other do not make an address invalid.
- 2. Addresses are brought to lower case before their characters are judged, by Unicode's rules.
+ 2. Only ASCII is brought to lower case: an address with another character is not valid anyway.
  3. Nulls are equal in the keys of duplicates. The address never breaks a tie inside one
     address, and breaks ties between versions in its normalised form.
  4. A web event with an invalid address and a visitor is the visitor's; without one it is

@@ -21,8 +21,14 @@ BLANKS = "\t\n\v\f\r \u00a0"
 
 
 def normalise(address: str | None) -> str | None:
-    """Trim an address of the blanks that count as such, and write it in lower case."""
-    return None if address is None else address.strip(BLANKS).lower()
+    """Trim an address of the blanks that count as such, and write it in lower case.
+
+    Only ASCII is lowered: a Kelvin sign must not become the k of somebody else.
+    """
+    if address is None:
+        return None
+    trimmed = address.strip(BLANKS)
+    return trimmed.lower() if trimmed.isascii() else trimmed
 
 
 def is_valid(normalised: str) -> bool:
