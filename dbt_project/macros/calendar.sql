@@ -1,10 +1,13 @@
-{# The calendar date of a UTC timestamp in an IANA time zone. #}
 {% macro local_date(timestamp, timezone) -%}
     {{ return(adapter.dispatch('local_date', 'mailmart')(timestamp, timezone)) }}
 {%- endmacro %}
 
 {% macro default__local_date(timestamp, timezone) -%}
     cast(convert_timezone('UTC', {{ timezone }}, {{ timestamp }}) as date)
+{%- endmacro %}
+
+{% macro duckdb__local_date(timestamp, timezone) -%}
+    cast(timezone({{ timezone }}, timezone('UTC', {{ timestamp }})) as date)
 {%- endmacro %}
 
 {% macro spark__local_date(timestamp, timezone) -%}
@@ -15,17 +18,7 @@
     extract(date from {{ timestamp }} at time zone {{ timezone }})
 {%- endmacro %}
 
-{% macro duckdb__local_date(timestamp, timezone) -%}
-    cast(timezone({{ timezone }}, timezone('UTC', {{ timestamp }})) as date)
-{%- endmacro %}
 
-
-{% macro year_of(date) -%}
-    extract(year from {{ date }})
-{%- endmacro %}
-
-
-{# The day of the week of a timestamp, Sunday 0. #}
 {% macro day_of_week(timestamp) -%}
     {{ return(adapter.dispatch('day_of_week', 'mailmart')(timestamp)) }}
 {%- endmacro %}

@@ -1,13 +1,11 @@
-{#
-    Source tables that nobody has filled yet are empty ones: a landing folder without `campaigns`, a
-    warehouse without scores or receipts. Columns and types are those of the sources' yml.
-#}
 {% macro create_missing_sources() %}
     {%- if execute -%}
         {%- for source in graph.sources.values() | sort(attribute='unique_id') -%}
             {%- set columns = [] -%}
             {%- for column in source.columns.values() -%}
-                {%- do columns.append(adapter.quote(column.name) ~ ' ' ~ column.data_type) -%}
+                {%- do columns.append(
+                    adapter.quote(column.name) ~ ' ' ~ column.data_type
+                ) -%}
             {%- endfor -%}
             {%- do run_query('create schema if not exists ' ~ source.schema) -%}
             {%- do run_query(

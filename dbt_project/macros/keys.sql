@@ -1,20 +1,37 @@
-{#
-    An id made of the content of columns, the same after any reload: md5 over the columns as text,
-    nulls told apart from texts.
-#}
+{% macro keyed_hash(column) -%}
+    {{ return(adapter.dispatch('keyed_hash', 'mailmart')(column)) }}
+{%- endmacro %}
+
+{% macro default__keyed_hash(column) -%}
+    {%- set key = env_var(
+        'MAILMART_PROFILE_KEY_EXPRESSION', "current_setting('mailmart.profile_key')"
+    ) -%}
+    sha2(concat({{ key }}, ':', {{ column }}), 256)
+{%- endmacro %}
+
+{# error() rather than null: ids made without the key would be other people. #}
+{% macro duckdb__keyed_hash(column) -%}
+    sha256(
+        coalesce(
+            getvariable('mailmart_profile_key'),
+            error('the key of the profile ids is not set on this connection')
+        ) || ':' || {{ column }}
+    )
+{%- endmacro %}
+
+
 {% macro content_id(columns) -%}
     md5(
         {%- for column in columns %}
-        {{ "|| " if not loop.first }}coalesce(replace(cast({{ column }} as {{ dbt.type_string() }}), '|', '||') || '|=', '|-')
+        {{ "|| " if not loop.first }}coalesce(
+            replace(cast({{ column }} as {{ dbt.type_string() }}), '|', '||') || '|=',
+            '|-'
+        )
         {%- endfor %}
     )
 {%- endmacro %}
 
 
-{#
-    A 64-bit hash of columns, nulls included, to find rows that may be equal cheaply; equal rows have
-    equal hashes, and what the hash puts together an exact comparison takes apart again.
-#}
 {% macro row_hash(columns) -%}
     {{ return(adapter.dispatch('row_hash', 'mailmart')(columns)) }}
 {%- endmacro %}

@@ -1,4 +1,3 @@
-{# A data test: several columns together are a key, nulls equal. #}
 {% test unique_together(model, columns) %}
 select
     {{ columns | join(', ') }},

@@ -1,49 +1,64 @@
 with
 
 email_events as (
-    select email, min(occurred_at) as first_seen_at
-    from {{ ref('stg_email__events') }}
+    select * from {{ ref('stg_email__events') }}
     where occurred_at <= {{ as_of() }}
-    group by email
 ),
 
 web_events as (
-    select email, min(occurred_at) as first_seen_at
-    from {{ ref('stg_web__events') }}
+    select * from {{ ref('stg_web__events') }}
     where occurred_at <= {{ as_of() }} and email is not null
-    group by email
 ),
 
 orders as (
-    select email, min(ordered_at) as first_seen_at
-    from {{ ref('int_orders__versioned') }}
-    group by email
+    select * from {{ ref('int_orders__versioned') }}
 ),
 
 contacts as (
-    select email, min(least(updated_at, coalesce(created_at, updated_at))) as first_seen_at
-    from {{ ref('int_contacts__versioned') }}
+    select * from {{ ref('int_contacts__versioned') }}
     where email is not null
-    group by email
 ),
 
 consents as (
-    select email, min(recorded_at) as first_seen_at
-    from {{ ref('stg_crm__consents') }}
+    select * from {{ ref('stg_crm__consents') }}
     where recorded_at <= {{ as_of() }}
-    group by email
 ),
 
+erased_addresses as (
+    select * from {{ ref('int_addresses__erased') }}
+),
+
+-- Each table on its own first: there are far fewer addresses than events.
 observed as (
-    select * from email_events
+    select
+        email,
+        min(occurred_at) as first_seen_at
+    from email_events
+    group by email
     union all
-    select * from web_events
+    select
+        email,
+        min(occurred_at) as first_seen_at
+    from web_events
+    group by email
     union all
-    select * from orders
+    select
+        email,
+        min(ordered_at) as first_seen_at
+    from orders
+    group by email
     union all
-    select * from contacts
+    select
+        email,
+        min(least(updated_at, coalesce(created_at, updated_at))) as first_seen_at
+    from contacts
+    group by email
     union all
-    select * from consents
+    select
+        email,
+        min(recorded_at) as first_seen_at
+    from consents
+    group by email
 ),
 
 addresses as (
@@ -59,10 +74,10 @@ final as (
         addresses.email,
         addresses.first_seen_at
     from addresses
-    left join {{ ref('int_addresses__erased') }} as erased on addresses.email = erased.email
+    left join erased_addresses on addresses.email = erased_addresses.email
     where
         {{ is_valid_email('addresses.email') }}
-        and erased.email is null
+        and erased_addresses.email is null
 )
 
 select * from final

@@ -4,6 +4,20 @@ cutoffs as (
     select * from {{ ref('int_cutoffs__listed') }}
 ),
 
+engagements as (
+    select * from {{ ref('int_email_events__classified') }}
+    where is_human
+),
+
+profiles as (
+    select * from {{ ref('int_profiles__resolved') }}
+),
+
+orders as (
+    select * from {{ ref('int_orders__versioned') }}
+    where is_order
+),
+
 -- What counts as being active is known at the cutoff: an order as it stood then.
 activities as (
     select
@@ -11,17 +25,15 @@ activities as (
         occurred_at as active_at,
         occurred_at as known_from,
         cast(null as timestamp) as superseded_at
-    from {{ ref('int_email_events__classified') }}
-    where is_human
+    from engagements
     union all
     select
         profiles.profile_key,
         orders.ordered_at as active_at,
         orders.known_from,
         orders.superseded_at
-    from {{ ref('int_orders__versioned') }} as orders
-    inner join {{ ref('int_profiles__resolved') }} as profiles on orders.email = profiles.email
-    where orders.is_order
+    from orders
+    inner join profiles on orders.email = profiles.email
 ),
 
 final as (
@@ -31,10 +43,13 @@ final as (
     from cutoffs
     inner join activities
         on
-            activities.active_at > {{ timestamp_add('hour', '-24 * 60', 'cutoffs.cutoff_at') }}
+            {{ in_last_days('activities.active_at', 60, 'cutoffs.cutoff_at') }}
             and activities.active_at <= cutoffs.cutoff_at
             and activities.known_from <= cutoffs.cutoff_at
-            and (activities.superseded_at is null or activities.superseded_at > cutoffs.cutoff_at)
+            and (
+                activities.superseded_at is null
+                or activities.superseded_at > cutoffs.cutoff_at
+            )
 )
 
 select * from final

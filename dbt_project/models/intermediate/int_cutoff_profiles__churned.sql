@@ -1,17 +1,32 @@
 with
 
 active as (
-    select * from {{ ref('int_cutoff_profiles__active') }}
+    select
+        *,
+        {{ timestamp_add('hour', '24 * 30', 'cutoff_at') }} as horizon_at
+    from {{ ref('int_cutoff_profiles__active') }}
+),
+
+engagements as (
+    select * from {{ ref('int_email_events__classified') }}
+    where is_human
+),
+
+orders as (
+    select * from {{ ref('int_orders__current') }}
+    where is_order
 ),
 
 activities as (
-    select profile_key, occurred_at as active_at
-    from {{ ref('int_email_events__classified') }}
-    where is_human
+    select
+        profile_key,
+        occurred_at as active_at
+    from engagements
     union all
-    select profile_key, ordered_at as active_at
-    from {{ ref('int_orders__current') }}
-    where is_order
+    select
+        profile_key,
+        ordered_at as active_at
+    from orders
 ),
 
 stayed as (
@@ -23,7 +38,7 @@ stayed as (
         on
             active.profile_key = activities.profile_key
             and activities.active_at > active.cutoff_at
-            and activities.active_at <= {{ timestamp_add('hour', '24 * 30', 'active.cutoff_at') }}
+            and activities.active_at <= active.horizon_at
 ),
 
 final as (
@@ -31,12 +46,13 @@ final as (
         active.cutoff_at,
         active.profile_key,
         case
-            when {{ timestamp_add('hour', '24 * 30', 'active.cutoff_at') }} <= {{ as_of() }}
-                then stayed.profile_key is null
+            when active.horizon_at <= {{ as_of() }} then stayed.profile_key is null
         end as is_churned
     from active
     left join stayed
-        on active.cutoff_at = stayed.cutoff_at and active.profile_key = stayed.profile_key
+        on
+            active.cutoff_at = stayed.cutoff_at
+            and active.profile_key = stayed.profile_key
 )
 
 select * from final

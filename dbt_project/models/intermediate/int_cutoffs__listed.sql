@@ -1,10 +1,11 @@
-{#- The instants at which features are taken; the newest is as_of, for the scoring. -#}
 {%- set as_of_at = as_of_datetime() -%}
 {%- set cutoffs = [as_of_at] -%}
 {%- if var('cutoffs') is none -%}
     {%- for months_back in range(12) -%}
         {%- set month = as_of_at.year * 12 + as_of_at.month - 1 - months_back -%}
-        {%- do cutoffs.append(modules.datetime.datetime(month // 12, month % 12 + 1, 1)) -%}
+        {%- do cutoffs.append(
+            modules.datetime.datetime(month // 12, month % 12 + 1, 1)
+        ) -%}
     {%- endfor -%}
 {%- else -%}
     {%- for cutoff in var('cutoffs') -%}

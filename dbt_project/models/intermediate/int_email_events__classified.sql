@@ -1,21 +1,30 @@
 with
 
-events as (
+engagements as (
     select * from {{ ref('int_email_events__deduplicated') }}
     where event_type in ('open', 'click')
 ),
 
+deliveries as (
+    select * from {{ ref('int_email_events__deduplicated') }}
+    where event_type = 'delivered' and message_id is not null
+),
+
+patterns as (
+    select * from {{ ref('machine_user_agents') }}
+),
+
 -- Patterns meet each user agent once, not each event.
 user_agents as (
-    select distinct user_agent from events
+    select distinct user_agent from engagements
     where user_agent is not null
 ),
 
 machine_user_agents as (
     select distinct user_agents.user_agent
     from user_agents
-    inner join {{ ref('machine_user_agents') }} as known
-        on {{ matches_pattern('lower(user_agents.user_agent)', 'known.pattern') }}
+    inner join patterns
+        on {{ matches_pattern('lower(user_agents.user_agent)', 'patterns.pattern') }}
 ),
 
 message_clicks as (
@@ -25,7 +34,7 @@ message_clicks as (
         message_id,
         url,
         occurred_at
-    from events
+    from engagements
     where event_type = 'click' and message_id is not null
 ),
 
@@ -33,9 +42,9 @@ first_deliveries as (
     select
         profile_key,
         message_id,
-        min(occurred_at) as delivered_at
-    from {{ ref('int_email_events__deduplicated') }}
-    where event_type = 'delivered' and message_id is not null
+        min(occurred_at) as delivered_at,
+        {{ timestamp_add('second', 2, 'min(occurred_at)') }} as too_fast_until
+    from deliveries
     group by profile_key, message_id
 ),
 
@@ -48,11 +57,11 @@ fast_clicks as (
             and message_clicks.message_id = first_deliveries.message_id
     where
         message_clicks.occurred_at >= first_deliveries.delivered_at
-        and message_clicks.occurred_at < {{ timestamp_add('second', 2, 'first_deliveries.delivered_at') }}
+        and message_clicks.occurred_at < first_deliveries.too_fast_until
 ),
 
 -- Only a message with clicks on three links can hold a burst.
-burst_suspects as (
+suspect_messages as (
     select
         profile_key,
         message_id
@@ -64,53 +73,62 @@ burst_suspects as (
 suspect_clicks as (
     select message_clicks.*
     from message_clicks
-    inner join burst_suspects
+    inner join suspect_messages
         on
-            message_clicks.profile_key = burst_suspects.profile_key
-            and message_clicks.message_id = burst_suspects.message_id
+            message_clicks.profile_key = suspect_messages.profile_key
+            and message_clicks.message_id = suspect_messages.message_id
 ),
 
--- A closed span of 10 s that holds a burst can be moved until it begins with one of its clicks.
-burst_starts as (
+-- A span that holds a burst can be moved until it begins with one of its clicks.
+spans as (
+    select distinct
+        profile_key,
+        message_id,
+        occurred_at as begins_at,
+        {{ timestamp_add('second', 10, 'occurred_at') }} as ends_at
+    from suspect_clicks
+),
+
+bursts as (
     select
-        starts.profile_key,
-        starts.message_id,
-        starts.occurred_at
-    from (select distinct profile_key, message_id, occurred_at from suspect_clicks) as starts
-    inner join (select distinct profile_key, message_id, url, occurred_at from suspect_clicks) as inside
+        spans.profile_key,
+        spans.message_id,
+        spans.begins_at,
+        spans.ends_at
+    from spans
+    inner join suspect_clicks
         on
-            starts.profile_key = inside.profile_key
-            and starts.message_id = inside.message_id
-            and inside.occurred_at >= starts.occurred_at
-            and inside.occurred_at <= {{ timestamp_add('second', 10, 'starts.occurred_at') }}
-    group by starts.profile_key, starts.message_id, starts.occurred_at
-    having count(distinct inside.url) >= 3
+            spans.profile_key = suspect_clicks.profile_key
+            and spans.message_id = suspect_clicks.message_id
+            and suspect_clicks.occurred_at between spans.begins_at and spans.ends_at
+    group by spans.profile_key, spans.message_id, spans.begins_at, spans.ends_at
+    having count(distinct suspect_clicks.url) >= 3
 ),
 
 burst_clicks as (
     select distinct suspect_clicks.email_event_id
     from suspect_clicks
-    inner join burst_starts
+    inner join bursts
         on
-            suspect_clicks.profile_key = burst_starts.profile_key
-            and suspect_clicks.message_id = burst_starts.message_id
-            and suspect_clicks.occurred_at >= burst_starts.occurred_at
-            and suspect_clicks.occurred_at <= {{ timestamp_add('second', 10, 'burst_starts.occurred_at') }}
+            suspect_clicks.profile_key = bursts.profile_key
+            and suspect_clicks.message_id = bursts.message_id
+            and suspect_clicks.occurred_at between bursts.begins_at and bursts.ends_at
 ),
 
 reasoned as (
     select
-        events.*,
+        engagements.*,
         case
-            when events.is_flagged then 'provider_flag'
+            when engagements.is_flagged then 'provider_flag'
             when machine_user_agents.user_agent is not null then 'user_agent'
             when fast_clicks.email_event_id is not null then 'too_fast'
             when burst_clicks.email_event_id is not null then 'burst'
         end as machine_reason
-    from events
-    left join machine_user_agents on events.user_agent = machine_user_agents.user_agent
-    left join fast_clicks on events.email_event_id = fast_clicks.email_event_id
-    left join burst_clicks on events.email_event_id = burst_clicks.email_event_id
+    from engagements
+    left join machine_user_agents
+        on engagements.user_agent = machine_user_agents.user_agent
+    left join fast_clicks on engagements.email_event_id = fast_clicks.email_event_id
+    left join burst_clicks on engagements.email_event_id = burst_clicks.email_event_id
 ),
 
 final as (

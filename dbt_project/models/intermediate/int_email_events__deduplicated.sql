@@ -1,27 +1,35 @@
 with
 
+raw_events as (
+    select * from {{ ref('stg_email__events') }}
+    where occurred_at <= {{ as_of() }}
+),
+
+profiles as (
+    select * from {{ ref('int_profiles__resolved') }}
+),
+
 events as (
     select
         profiles.profile_id,
         profiles.profile_key,
-        events.event_id,
-        events.event_type,
-        events.message_id,
-        events.campaign_id,
-        events.url,
-        events.user_agent,
-        events.ip,
-        events.is_machine,
-        events.bounce_type,
-        events.provider,
-        events.occurred_at,
+        raw_events.event_id,
+        raw_events.event_type,
+        raw_events.message_id,
+        raw_events.campaign_id,
+        raw_events.url,
+        raw_events.user_agent,
+        raw_events.ip,
+        raw_events.is_machine,
+        raw_events.bounce_type,
+        raw_events.provider,
+        raw_events.occurred_at,
         {{ row_hash([
-            'profiles.profile_key', 'events.message_id', 'events.event_type',
-            'events.occurred_at', 'events.url',
+            'profiles.profile_key', 'raw_events.message_id', 'raw_events.event_type',
+            'raw_events.occurred_at', 'raw_events.url',
         ]) }} as content_hash
-    from {{ ref('stg_email__events') }} as events
-    inner join {{ ref('int_profiles__resolved') }} as profiles on events.email = profiles.email
-    where events.occurred_at <= {{ as_of() }}
+    from raw_events
+    inner join profiles on raw_events.email = profiles.email
 ),
 
 numbered_by_content as (
@@ -53,22 +61,26 @@ flagged_copies as (
 
 distinct_contents as (
     select
-        events.*,
-        coalesce(events.is_machine, false) or flagged_copies.content_hash is not null as is_flagged,
+        copies.*,
+        coalesce(copies.is_machine, false) or flagged_copies.content_hash is not null
+            as is_flagged,
         case
-            when events.provider is not null and events.event_id is not null
-                then {{ row_hash(['events.profile_key', 'events.provider', 'events.event_id']) }}
+            when copies.provider is not null and copies.event_id is not null
+                then {{ row_hash([
+                    'copies.profile_key', 'copies.provider', 'copies.event_id',
+                ]) }}
         end as id_hash
-    from numbered_by_content as events
+    from numbered_by_content as copies
     left join flagged_copies
         on
-            events.content_hash = flagged_copies.content_hash
-            and events.profile_key = flagged_copies.profile_key
-            and events.message_id is not distinct from flagged_copies.message_id
-            and events.event_type = flagged_copies.event_type
-            and events.occurred_at = flagged_copies.occurred_at
-            and events.url is not distinct from flagged_copies.url
-    where events.content_copy = 1
+            -- The hash is for speed, the rest for truth.
+            copies.content_hash = flagged_copies.content_hash
+            and copies.profile_key = flagged_copies.profile_key
+            and copies.message_id is not distinct from flagged_copies.message_id
+            and copies.event_type = flagged_copies.event_type
+            and copies.occurred_at = flagged_copies.occurred_at
+            and copies.url is not distinct from flagged_copies.url
+    where copies.content_copy = 1
 ),
 
 numbered_by_id as (
@@ -84,8 +96,9 @@ numbered_by_id as (
 distinct_events as (
     select
         *,
-        {{ content_id(['profile_id', 'message_id', 'event_type', 'occurred_at', 'url']) }}
-            as email_event_id
+        {{ content_id([
+            'profile_id', 'message_id', 'event_type', 'occurred_at', 'url',
+        ]) }} as email_event_id
     from numbered_by_id
     where id_copy = 1
 ),

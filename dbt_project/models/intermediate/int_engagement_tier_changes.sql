@@ -1,50 +1,49 @@
 {#-
-    The instants at which a count of emails opened or links clicked changes. In the window of a tier
-    an email counts from its first open on until the window has passed since the last one; a later
-    open in time only prolongs that. So a stretch begins with +1 and ends with -1, and the sums up to
-    an instant are the counts at it.
+    In the window of a tier an email counts from its first open on until the window has
+    passed since the last one; a later open in time only prolongs that. So a stretch begins
+    with +1 and ends with -1, and the sums up to an instant are the counts at it.
 -#}
 with
 
-human_engagements as (
+engagements as (
+    select * from {{ ref('int_email_events__classified') }}
+    where is_human
+),
+
+tiers as (
+    select * from {{ ref('engagement_tiers') }}
+    where window_days is not null
+),
+
+distinct_engagements as (
     select distinct
         profile_key,
         event_type,
         message_key,
         case when event_type = 'click' then url end as url,
         occurred_at
-    from {{ ref('int_email_events__classified') }}
-    where is_human
+    from engagements
 ),
 
 neighboured as (
     select
         *,
-        lag(occurred_at) over (
-            partition by profile_key, event_type, message_key, url
-            order by occurred_at
-        ) as previous_at,
-        lead(occurred_at) over (
-            partition by profile_key, event_type, message_key, url
-            order by occurred_at
-        ) as next_at
-    from human_engagements
-),
-
-tiers as (
-    select
-        engagement_tier,
-        window_days
-    from {{ ref('engagement_tiers') }}
-    where window_days is not null
+        lag(occurred_at) over same_thing as previous_at,
+        lead(occurred_at) over same_thing as next_at
+    from distinct_engagements
+    window same_thing as (
+        partition by profile_key, event_type, message_key, url
+        order by occurred_at
+    )
 ),
 
 leaving as (
     select
         neighboured.*,
         tiers.engagement_tier,
-        {{ timestamp_add('hour', '24 * tiers.window_days', 'neighboured.occurred_at') }} as leaves_at,
-        {{ timestamp_add('hour', '24 * tiers.window_days', 'neighboured.previous_at') }}
+        {{ timestamp_add('hour', '24 * tiers.window_days', 'occurred_at') }}
+            as leaves_at,
+        {{ timestamp_add('hour', '24 * tiers.window_days', 'previous_at') }}
             as previous_leaves_at
     from neighboured
     cross join tiers
@@ -76,13 +75,12 @@ final as (
     select
         profile_key,
         changed_at,
-        {%- for tier, prefix in [
-            ('highly_engaged', 'high'), ('moderately_engaged', 'moderate'), ('lapsing', 'lapsing'),
-        ] %}
+        {%- for tier, prefix in tiers_with_a_rule() %}
         {%- for event_type, measure in [('open', 'opened'), ('click', 'clicked')] %}
         sum(
             case
-                when engagement_tier = '{{ tier }}' and event_type = '{{ event_type }}' then change
+                when engagement_tier = '{{ tier }}' and event_type = '{{ event_type }}'
+                    then change
                 else 0
             end
         ) as {{ measure }}_{{ prefix }}_change{{ "," if not loop.last }}

@@ -1,29 +1,33 @@
 with
 
 orders as (
-    select
-        *,
-        -- A version is known from the later of its own time and that of its order.
-        greatest(ordered_at, updated_at) as known_from
-    from {{ ref('stg_commerce__orders') }}
+    select * from {{ ref('stg_commerce__orders') }}
     where
         ordered_at <= {{ as_of() }}
         and updated_at <= {{ as_of() }}
 ),
 
+erased_addresses as (
+    select * from {{ ref('int_addresses__erased') }}
+),
+
 erased_orders as (
     select distinct orders.order_id
     from orders
-    inner join {{ ref('int_addresses__erased') }} as erased on orders.email = erased.email
+    inner join erased_addresses on orders.email = erased_addresses.email
 ),
 
 retained as (
-    select orders.*
+    select
+        orders.*,
+        -- A version is known from the later of its own time and that of its order.
+        greatest(orders.ordered_at, orders.updated_at) as known_from
     from orders
     left join erased_orders on orders.order_id = erased_orders.order_id
     where erased_orders.order_id is null
 ),
 
+-- A version is out of date as soon as any newer one is known, not only the next.
 superseded as (
     select
         *,

@@ -4,39 +4,40 @@ points as (
     select * from {{ ref('engagement_score_points') }}
 ),
 
-opens_and_clicks as (
-    select
-        profile_key,
-        case event_type when 'open' then 'email_opened' else 'link_clicked' end as activity,
-        first_human_at as scored_at
-    from {{ ref('int_engagements__collapsed') }}
+engagements as (
+    select * from {{ ref('int_engagements__collapsed') }}
     where first_human_at is not null
 ),
 
-visits as (
-    select
-        profile_key,
-        'site_visit_day' as activity,
-        min(occurred_at) as scored_at
-    from {{ ref('int_web_events__resolved') }}
-    group by profile_key, cast(occurred_at as date)
+web_events as (
+    select * from {{ ref('int_web_events__resolved') }}
 ),
 
 orders as (
-    select
-        profile_key,
-        'order' as activity,
-        ordered_at as scored_at
-    from {{ ref('int_orders__current') }}
+    select * from {{ ref('int_orders__current') }}
     where is_order
 ),
 
 activities as (
-    select * from opens_and_clicks
+    select
+        profile_key,
+        case event_type when 'open' then 'email_opened' else 'link_clicked' end
+            as activity,
+        first_human_at as scored_at
+    from engagements
     union all
-    select * from visits
+    select
+        profile_key,
+        'site_visit_day' as activity,
+        min(occurred_at) as scored_at
+    from web_events
+    group by profile_key, cast(occurred_at as date)
     union all
-    select * from orders
+    select
+        profile_key,
+        'order' as activity,
+        ordered_at as scored_at
+    from orders
 ),
 
 weighted as (
@@ -48,7 +49,7 @@ weighted as (
         ) as weighted_points
     from activities
     inner join points on activities.activity = points.activity
-    where activities.scored_at > {{ timestamp_add('hour', '-24 * points.window_days', as_of()) }}
+    where {{ in_last_days('activities.scored_at', 'points.window_days') }}
 ),
 
 final as (

@@ -5,35 +5,48 @@ orders as (
     where is_order
 ),
 
-lines as (
+order_lines as (
+    select * from {{ ref('int_order_lines__current') }}
+),
+
+products as (
+    select * from {{ ref('int_products__current') }}
+),
+
+recent_lines as (
     select
         orders.profile_key,
         products.category,
-        lines.quantity
+        order_lines.quantity
     from orders
-    inner join {{ ref('int_order_lines__current') }} as lines on orders.order_id = lines.order_id
-    left join {{ ref('int_products__current') }} as products on lines.product_id = products.product_id
+    inner join order_lines on orders.order_id = order_lines.order_id
+    left join products on order_lines.product_id = products.product_id
     where {{ in_last_days('orders.ordered_at', 30) }}
 ),
 
-categories as (
+ranked_categories as (
     select
         profile_key,
         category,
         row_number() over (
             partition by profile_key
-            -- What has no category is bought too, but is none to write about.
-            order by case when category is null then 1 else 0 end, sum(quantity) desc, category
+            order by
+                -- What has no category is bought too, but is none to write about.
+                case when category is null then 1 else 0 end,
+                sum(quantity) desc,
+                category
         ) as category_rank
-    from lines
+    from recent_lines
     group by profile_key, category
 ),
 
 measured as (
     select
         profile_key,
-        count(case when {{ in_last_days('ordered_at', 30) }} then 1 end) as orders_last_30_days,
-        count(case when {{ in_last_days('ordered_at', 90) }} then 1 end) as orders_last_90_days,
+        count(case when {{ in_last_days('ordered_at', 30) }} then 1 end)
+            as orders_last_30_days,
+        count(case when {{ in_last_days('ordered_at', 90) }} then 1 end)
+            as orders_last_90_days,
         sum(case when {{ in_last_days('ordered_at', 90) }} then revenue_amount end)
             as revenue_last_90_days,
         count(*) as lifetime_orders,
@@ -47,8 +60,8 @@ measured as (
 final as (
     select
         measured.profile_key,
-        categories.category as top_category_last_30_days,
-        categories.profile_key is not null as has_order_line_last_30_days,
+        ranked_categories.category as top_category_last_30_days,
+        ranked_categories.profile_key is not null as has_order_line_last_30_days,
         measured.orders_last_30_days,
         measured.orders_last_90_days,
         measured.revenue_last_90_days,
@@ -58,8 +71,10 @@ final as (
             as average_order_value,
         measured.last_order_at
     from measured
-    left join categories
-        on measured.profile_key = categories.profile_key and categories.category_rank = 1
+    left join ranked_categories
+        on
+            measured.profile_key = ranked_categories.profile_key
+            and ranked_categories.category_rank = 1
 )
 
 select * from final

@@ -1,15 +1,23 @@
 with
 
-identified_events as (
-    select
-        anonymous_id,
-        email,
-        min(occurred_at) as identified_at
-    from {{ ref('stg_web__events') }}
+events as (
+    select * from {{ ref('stg_web__events') }}
     where
         occurred_at <= {{ as_of() }}
         and anonymous_id is not null
         and email is not null
+),
+
+erased_addresses as (
+    select * from {{ ref('int_addresses__erased') }}
+),
+
+log_ins as (
+    select
+        anonymous_id,
+        email,
+        min(occurred_at) as identified_at
+    from events
     group by anonymous_id, email
 ),
 
@@ -20,7 +28,7 @@ ranked as (
             partition by anonymous_id
             order by identified_at, email
         ) as address_rank
-    from identified_events
+    from log_ins
 ),
 
 final as (
@@ -29,11 +37,11 @@ final as (
         ranked.email,
         ranked.identified_at
     from ranked
-    left join {{ ref('int_addresses__erased') }} as erased on ranked.email = erased.email
+    left join erased_addresses on ranked.email = erased_addresses.email
     where
         ranked.address_rank = 1
         -- A visitor whose address was erased is tied to nobody.
-        and erased.email is null
+        and erased_addresses.email is null
 )
 
 select * from final
