@@ -57,7 +57,8 @@ create table if not exists reverse_etl.holdouts (
     profile_id varchar, segment varchar, salt varchar, assigned_at timestamp
 );
 
--- One row per profile a destination was ever told of, with the address it knows.
+-- One row per profile that a destination was ever told of, or may have been before a run was
+-- killed, with the address it was told.
 create table if not exists reverse_etl.known_profiles (
     destination varchar, profile_id varchar, email varchar
 );
@@ -82,8 +83,7 @@ create table if not exists reverse_etl.refused_profiles (
 -- or failed. The destination may or may not have acted on it.
 create table if not exists reverse_etl.unsettled_changes (
     destination varchar, change_number bigint, kind varchar, action varchar, segment varchar,
-    profile_id varchar, email varchar, attribute varchar, reason varchar, fingerprint uhugeint,
-    outcome varchar
+    profile_id varchar, attribute varchar, reason varchar, fingerprint uhugeint, outcome varchar
 );
 """
 
@@ -245,16 +245,31 @@ def open_shipment(connection: duckdb.DuckDBPyConnection, destination: str) -> No
     """Write the planned changes down as unsettled, instead of what was unsettled before.
 
     Nothing is forgotten by that: every unsettled change is part of the next plan, or is about a
-    suppression that was lifted.
+    suppression that was lifted. Whom the destination may hear of from now on it counts as knowing.
     """
     forget_unsettled(connection, destination)
     connection.execute(
         """
         insert into reverse_etl.unsettled_changes
         select
-            $destination, change_number, kind, action, segment, profile_id, email, attribute,
-            reason, fingerprint, null
+            $destination, change_number, kind, action, segment, profile_id, attribute, reason,
+            fingerprint, null
         from planned_changes
+        """,
+        {"destination": destination},
+    )
+    connection.execute(
+        """
+        insert into reverse_etl.known_profiles
+        select $destination, profile_id, any_value(email)
+        from planned_changes
+        where
+            kind <> 'suppression' and action <> 'remove'
+            and profile_id not in (
+                select profile_id from reverse_etl.known_profiles
+                where destination = $destination
+            )
+        group by profile_id
         """,
         {"destination": destination},
     )
@@ -387,22 +402,6 @@ def _write_receipts(
 
 
 def _move_profiles(connection: duckdb.DuckDBPyConnection, destination: str) -> None:
-    # Whoever was told of a person, by a profile or by a list, knows the person from now on.
-    connection.execute(
-        """
-        insert into reverse_etl.known_profiles
-        select $destination, profile_id, any_value(email)
-        from answered_changes
-        where
-            outcome = 'delivered' and kind <> 'suppression' and action <> 'remove'
-            and profile_id not in (
-                select profile_id from reverse_etl.known_profiles
-                where destination = $destination
-            )
-        group by profile_id
-        """,
-        {"destination": destination},
-    )
     # A removal that is answered with a refusal is as good as done.
     connection.execute(
         """

@@ -300,8 +300,7 @@ held_profiles as (
         profile_id,
         acknowledged_profiles.profile_id is not null as is_acknowledged,
         unsettled_profiles.profile_id is not null as is_unsettled,
-        acknowledged_profiles.fingerprint,
-        unsettled_profiles.email
+        acknowledged_profiles.fingerprint
     from acknowledged_profiles
     full join unsettled_profiles using (profile_id)
 ),
@@ -312,8 +311,7 @@ held_members as (
         profile_id,
         acknowledged_members.profile_id is not null as is_acknowledged,
         unsettled_members.profile_id is not null as is_unsettled,
-        acknowledged_members.attribute,
-        unsettled_members.email
+        acknowledged_members.attribute
     from acknowledged_members
     full join unsettled_members using (segment, profile_id)
 ),
@@ -329,7 +327,7 @@ compared_profiles as (
                 or desired_profiles.fingerprint is distinct from held_profiles.fingerprint
             then 'change'
         end as action,
-        coalesce(desired_profiles.email, held_profiles.email) as email,
+        desired_profiles.email,
         desired_profiles.fingerprint,
         coalesce(held_profiles.is_acknowledged, false) as is_acknowledged
     from desired_profiles
@@ -348,7 +346,7 @@ compared_members as (
                 or desired_members.attribute is distinct from held_members.attribute
             then 'change'
         end as action,
-        coalesce(desired_members.email, held_members.email) as email,
+        desired_members.email,
         desired_members.attribute,
         coalesce(held_members.is_acknowledged, false) as is_acknowledged
     from desired_members
@@ -372,9 +370,7 @@ compared_suppressions as (
     from sync.suppressions as suppressions
     left join acknowledged_suppressions using (profile_id)
     left join unsettled_suppressions using (profile_id)
-    where
-        suppressions.profile_id in (select profile_id from known_profiles)
-        or suppressions.profile_id in (select profile_id from unsettled)
+    where suppressions.profile_id in (select profile_id from known_profiles)
 ),
 
 changes as (

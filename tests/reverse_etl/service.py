@@ -79,9 +79,7 @@ class Service:
         for row in rows:
             answer = self.answers(kind, row)
             self.received.append((kind, row["action"], row["profile_id"]))
-            # It acts on what it never answers for, and lets go of whom it refuses to contact.
-            is_let_go = row["action"] == "remove" and answer == ("suppressed", "opted out")
-            if answer is None or answer[0] == "delivered" or is_let_go:
+            if answer is None or answer[0] == "delivered":
                 self._take(kind, row)
             if answer is not None:
                 if answer[0] == "delivered":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reverse_etl.plan import SyncError, plan_delivery, refuse_unmailable
+from tests.reverse_etl.service import Service
 from tests.reverse_etl.shop import Shop, told
 
 
@@ -110,3 +111,15 @@ def test_the_rows_that_go_out_are_looked_at_once_more(shop: Shop) -> None:
         )
     with pytest.raises(SyncError, match=r"1 are about people in sync.suppressions and 0 about"):
         refuse_unmailable(shop.connection, "file")
+
+
+def test_whom_a_killed_run_may_have_told_of_counts_as_known(shop: Shop) -> None:
+    service = Service()
+    service.answers = lambda kind, row: None
+    shop.wants("ada")
+    shop.delivers(opener=service.open)
+    shop.suppresses("ada", "complaint")
+    service.answers = lambda kind, row: ("delivered", None)
+    shop.delivers(opener=service.open)
+    assert service.profiles == {}
+    assert service.suppressions == {"ada": "complaint"}
