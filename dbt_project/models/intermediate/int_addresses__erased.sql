@@ -2,6 +2,7 @@ with
 
 requests as (
     select * from {{ ref('stg_crm__erasure_requests') }}
+    where requested_at <= {{ as_of() }}
 ),
 
 final as (
@@ -9,7 +10,6 @@ final as (
         email,
         min(requested_at) as requested_at
     from requests
-    where requested_at <= {{ as_of() }}
     group by email
 )
 

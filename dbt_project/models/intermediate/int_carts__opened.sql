@@ -5,28 +5,41 @@ events as (
     where product_id is not null
 ),
 
-cart_events as (
+shopped as (
+    select * from {{ ref('int_profiles__shopped') }}
+),
+
+products as (
+    select * from {{ ref('int_products__current') }}
+),
+
+cart_changes as (
     select
         events.profile_key,
         events.product_id,
-        events.event_type,
-        coalesce(events.quantity, 1) as quantity
+        case
+            when events.event_type = 'add_to_cart' then coalesce(events.quantity, 1)
+            else -coalesce(events.quantity, 1)
+        end as quantity
     from events
-    left join {{ ref('int_profiles__shopped') }} as shopped on events.profile_key = shopped.profile_key
+    left join shopped on events.profile_key = shopped.profile_key
     where
         events.event_type in ('add_to_cart', 'remove_from_cart')
         and {{ in_last_days('events.occurred_at', 7) }}
-        and (shopped.last_order_at is null or events.occurred_at > shopped.last_order_at)
+        and (
+            shopped.last_order_at is null
+            or events.occurred_at > shopped.last_order_at
+        )
 ),
 
 carts as (
     select
         profile_key,
         product_id,
-        sum(case event_type when 'add_to_cart' then quantity else -quantity end) as quantity
-    from cart_events
+        sum(quantity) as quantity
+    from cart_changes
     group by profile_key, product_id
-    having sum(case event_type when 'add_to_cart' then quantity else -quantity end) > 0
+    having sum(quantity) > 0
 ),
 
 -- The price that the visitor saw last, on whatever event.
@@ -41,7 +54,9 @@ seen_prices as (
         ) as price_rank
     from events
     inner join carts
-        on events.profile_key = carts.profile_key and events.product_id = carts.product_id
+        on
+            events.profile_key = carts.profile_key
+            and events.product_id = carts.product_id
     where events.unit_price is not null
 ),
 
@@ -49,14 +64,15 @@ final as (
     select
         carts.profile_key,
         sum(carts.quantity) as open_cart_quantity,
-        sum(carts.quantity * coalesce(seen_prices.unit_price, products.price, 0)) as open_cart_value
+        sum(carts.quantity * coalesce(seen_prices.unit_price, products.price, 0))
+            as open_cart_value
     from carts
     left join seen_prices
         on
             carts.profile_key = seen_prices.profile_key
             and carts.product_id = seen_prices.product_id
             and seen_prices.price_rank = 1
-    left join {{ ref('int_products__current') }} as products on carts.product_id = products.product_id
+    left join products on carts.product_id = products.product_id
     group by carts.profile_key
 )
 

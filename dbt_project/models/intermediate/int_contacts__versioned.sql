@@ -5,13 +5,17 @@ contacts as (
     where updated_at <= {{ as_of() }}
 ),
 
--- A contact that ever carried an erased address names the erased person in each of its versions.
+erased_addresses as (
+    select * from {{ ref('int_addresses__erased') }}
+),
+
+-- A contact that ever carried an erased address names the person in all its versions.
 erased_contacts as (
     select distinct
         contacts.contact_id,
         contacts.source_system
     from contacts
-    inner join {{ ref('int_addresses__erased') }} as erased on contacts.email = erased.email
+    inner join erased_addresses on contacts.email = erased_addresses.email
 ),
 
 retained as (

@@ -1,7 +1,10 @@
 with
 
 engagements as (
-    select * from {{ ref('int_email_events__classified') }}
+    select
+        *,
+        case when event_type = 'click' then url end as clicked_url
+    from {{ ref('int_email_events__classified') }}
 ),
 
 final as (
@@ -9,17 +12,13 @@ final as (
         profile_key,
         event_type,
         message_key,
-        case when event_type = 'click' then url end as url,
+        clicked_url as url,
         min(case when is_human then occurred_at end) as first_human_at,
         max(case when is_human then occurred_at end) as last_human_at,
         max(case when not is_human then occurred_at end) as last_machine_at,
         max(occurred_at) as last_at
     from engagements
-    group by
-        profile_key,
-        event_type,
-        message_key,
-        case when event_type = 'click' then url end
+    group by profile_key, event_type, message_key, clicked_url
 )
 
 select * from final

@@ -1,216 +1,217 @@
 {#-
-    What was known of the recipient before each message, and the same for a message that would be
-    sent to everybody at as_of (message_id null). Everything that happened to a profile is one stream,
-    and features are sums over stretches of it that end before the message: opens and clicks 10 s and
-    a microsecond before (a burst is recognised that late), the rest a microsecond before.
+    Everything that happened to a profile is one stream, and features are sums over
+    stretches of it that end before the message: opens and clicks 10 s and a microsecond
+    before (a burst is recognised that late), the rest a microsecond before.
 -#}
 {%- set day = 24 * 60 * 60 * 1000000 -%}
-{%- set engagement_lag = 10 * 1000000 + 1 -%}
+{%- set moment = 1 -%}
+{%- set settling = 10 * 1000000 + moment -%}
 with
 
 messages as (
+    select * from {{ ref('int_messages__sent') }}
+),
+
+campaigns as (
+    select * from {{ ref('int_campaigns__versioned') }}
+),
+
+opens as (
+    select * from {{ ref('int_engagements__collapsed') }}
+    where event_type = 'open' and first_human_at is not null
+),
+
+clicks as (
+    select * from {{ ref('int_engagements__collapsed') }}
+    where event_type = 'click' and first_human_at is not null
+),
+
+-- Visits count from when it was known whose they were: those before a log-in are left out.
+web_events as (
+    select * from {{ ref('int_web_events__resolved') }}
+    where known_from = occurred_at
+),
+
+profiles as (
+    select * from {{ ref('int_profiles__resolved') }}
+),
+
+orders as (
+    select * from {{ ref('int_orders__versioned') }}
+    where is_order and (superseded_at is null or superseded_at > known_from)
+),
+
+-- The campaign as it was described before the sending.
+described_messages as (
     select
         messages.profile_key,
         messages.message_id,
         messages.sent_at,
         campaigns.category
-    from {{ ref('int_messages__sent') }} as messages
-    -- The campaign as it was described before the sending.
-    left join {{ ref('int_campaigns__versioned') }} as campaigns
+    from messages
+    left join campaigns
         on
             messages.campaign_id = campaigns.campaign_id
-            and (campaigns.updated_at is null or campaigns.updated_at < messages.sent_at)
-            and (campaigns.superseded_at is null or campaigns.superseded_at >= messages.sent_at)
+            and (
+                campaigns.updated_at is null
+                or campaigns.updated_at < messages.sent_at
+            )
+            and (
+                campaigns.superseded_at is null
+                or campaigns.superseded_at >= messages.sent_at
+            )
             and (campaigns.is_newest or campaigns.superseded_at is not null)
-),
-
-first_opens as (
-    select
-        profile_key,
-        message_key,
-        first_human_at
-    from {{ ref('int_engagements__collapsed') }}
-    where event_type = 'open' and first_human_at is not null
-),
-
-first_clicks as (
-    select
-        profile_key,
-        first_human_at
-    from {{ ref('int_engagements__collapsed') }}
-    where event_type = 'click' and first_human_at is not null
-),
-
--- Visits count from when it was known whose they were: those before a log-in are left out.
-visit_days as (
-    select
-        profile_key,
-        min(occurred_at) as visited_at
-    from {{ ref('int_web_events__resolved') }}
-    where known_from = occurred_at
-    group by profile_key, cast(occurred_at as date)
-),
-
-order_changes as (
-    select
-        profiles.profile_key,
-        orders.known_from as changed_at,
-        1 as change
-    from {{ ref('int_orders__versioned') }} as orders
-    inner join {{ ref('int_profiles__resolved') }} as profiles on orders.email = profiles.email
-    where
-        orders.is_order
-        and (orders.superseded_at is null or orders.superseded_at > orders.known_from)
-    union all
-    select
-        profiles.profile_key,
-        orders.superseded_at as changed_at,
-        -1 as change
-    from {{ ref('int_orders__versioned') }} as orders
-    inner join {{ ref('int_profiles__resolved') }} as profiles on orders.email = profiles.email
-    where orders.is_order and orders.superseded_at > orders.known_from
 ),
 
 stream as (
     select
         profile_key,
         'received' as kind,
-        sent_at as happened_at,
         message_id,
         category,
-        1 as change
-    from messages
+        1 as change,
+        sent_at as happened_at
+    from described_messages
     union all
+    -- The message that would be sent to everybody at as_of.
     select
         profile_key,
-        'none' as kind,
-        {{ as_of() }} as happened_at,
-        cast(null as {{ dbt.type_string() }}) as message_id,
-        cast(null as {{ dbt.type_string() }}) as category,
-        0 as change
-    from {{ ref('int_profiles__resolved') }}
+        'imagined' as kind,
+        null as message_id,
+        null as category,
+        0 as change,
+        {{ as_of() }} as happened_at
+    from profiles
     union all
     select
-        first_opens.profile_key,
+        opens.profile_key,
         'opened' as kind,
-        first_opens.first_human_at as happened_at,
-        cast(null as {{ dbt.type_string() }}) as message_id,
-        messages.category,
-        1 as change
-    from first_opens
-    left join messages
+        null as message_id,
+        described_messages.category,
+        1 as change,
+        opens.first_human_at as happened_at
+    from opens
+    left join described_messages
         on
-            first_opens.profile_key = messages.profile_key
-            and first_opens.message_key = messages.message_id
+            opens.profile_key = described_messages.profile_key
+            and opens.message_key = described_messages.message_id
     union all
     select
         profile_key,
         'clicked' as kind,
-        first_human_at as happened_at,
-        cast(null as {{ dbt.type_string() }}) as message_id,
-        cast(null as {{ dbt.type_string() }}) as category,
-        1 as change
-    from first_clicks
+        null as message_id,
+        null as category,
+        1 as change,
+        first_human_at as happened_at
+    from clicks
     union all
     select
         profile_key,
         'visited' as kind,
-        visited_at as happened_at,
-        cast(null as {{ dbt.type_string() }}) as message_id,
-        cast(null as {{ dbt.type_string() }}) as category,
-        1 as change
-    from visit_days
+        null as message_id,
+        null as category,
+        1 as change,
+        min(occurred_at) as happened_at
+    from web_events
+    group by profile_key, cast(occurred_at as date)
     union all
     select
-        profile_key,
+        profiles.profile_key,
         'ordered' as kind,
-        changed_at as happened_at,
-        cast(null as {{ dbt.type_string() }}) as message_id,
-        cast(null as {{ dbt.type_string() }}) as category,
-        change
-    from order_changes
+        null as message_id,
+        null as category,
+        1 as change,
+        orders.known_from as happened_at
+    from orders
+    inner join profiles on orders.email = profiles.email
+    union all
+    -- A version that a newer one takes the place of: the order is counted by that one.
+    select
+        profiles.profile_key,
+        'ordered' as kind,
+        null as message_id,
+        null as category,
+        -1 as change,
+        orders.superseded_at as happened_at
+    from orders
+    inner join profiles on orders.email = profiles.email
+    where orders.superseded_at is not null
 ),
 
 timed as (
-    select
-        *,
-        {{ epoch_microseconds('happened_at') }} as happened_us
-    from stream
-),
-
-counted as (
     select
         profile_key,
         kind,
         message_id,
         category,
-        happened_at as sent_at,
-        {%- for measure, kind, lag, windows in [
-            ('emails_received', 'received', 1, [7, 30, 90]),
-            ('emails_opened', 'opened', engagement_lag, [7, 30, 90]),
-            ('links_clicked', 'clicked', engagement_lag, [30, 90]),
-            ('visit_days', 'visited', 1, [7, 30]),
-        ] %}
-        {%- for days in windows %}
-        sum(case when kind = '{{ kind }}' then change else 0 end) over (
-            partition by profile_key
-            order by happened_us
-            range between {{ days * day - 1 }} preceding and {{ lag }} preceding
-        ) as {{ measure }}_last_{{ days }}_days,
+        {%- for kind in ['received', 'opened', 'clicked', 'visited', 'ordered'] %}
+        case when kind = '{{ kind }}' then change else 0 end as {{ kind }},
+        case when kind = '{{ kind }}' then happened_at end as {{ kind }}_at,
         {%- endfor %}
-        {%- endfor %}
-        {%- for measure, kind, lag in [
-            ('emails_received', 'received', 1),
-            ('emails_opened', 'opened', engagement_lag),
-            ('links_clicked', 'clicked', engagement_lag),
-            ('orders', 'ordered', 1),
-        ] %}
-        sum(case when kind = '{{ kind }}' then change else 0 end) over (
-            partition by profile_key
-            order by happened_us
-            range between unbounded preceding and {{ lag }} preceding
-        ) as lifetime_{{ measure }},
-        {%- endfor %}
-        {%- for kind, lag in [
-            ('received', 1), ('opened', engagement_lag), ('clicked', engagement_lag), ('visited', 1),
-        ] %}
-        max(case when kind = '{{ kind }}' then happened_at end) over (
-            partition by profile_key
-            order by happened_us
-            range between unbounded preceding and {{ lag }} preceding
-        ) as last_{{ kind }}_at,
-        {%- endfor %}
-        min(case when kind = 'received' then happened_at end) over (
-            partition by profile_key
-            order by happened_us
-            range between unbounded preceding and 1 preceding
-        ) as first_received_at,
-        -- What the person made of mails about the same thing.
-        {%- for measure, kind, lag in [
-            ('emails_received', 'received', 1), ('emails_opened', 'opened', engagement_lag),
-        ] %}
-        case
-            when category is not null
-                then coalesce(
-                    sum(case when kind = '{{ kind }}' then change else 0 end) over (
-                        partition by profile_key, category
-                        order by happened_us
-                        range between {{ 365 * day - 1 }} preceding and {{ lag }} preceding
-                    ),
-                    0
-                )
-        end as category_{{ measure }}_last_365_days{{ "," if not loop.last }}
-        {%- endfor %}
-    from timed
+        happened_at,
+        {{ epoch_microseconds('happened_at') }} as happened_us
+    from stream
 ),
 
-final as (
+measured as (
+    select
+        profile_key,
+        kind,
+        message_id,
+        category,
+        sum(received) over last_7_days as emails_received_last_7_days,
+        sum(received) over last_30_days as emails_received_last_30_days,
+        sum(received) over last_90_days as emails_received_last_90_days,
+        sum(opened) over settled_last_7_days as emails_opened_last_7_days,
+        sum(opened) over settled_last_30_days as emails_opened_last_30_days,
+        sum(opened) over settled_last_90_days as emails_opened_last_90_days,
+        sum(clicked) over settled_last_30_days as links_clicked_last_30_days,
+        sum(clicked) over settled_last_90_days as links_clicked_last_90_days,
+        sum(visited) over last_7_days as visit_days_last_7_days,
+        sum(visited) over last_30_days as visit_days_last_30_days,
+        sum(received) over past as lifetime_emails_received,
+        sum(opened) over settled_past as lifetime_emails_opened,
+        sum(clicked) over settled_past as lifetime_links_clicked,
+        sum(ordered) over past as lifetime_orders,
+        sum(received) over category_last_365_days
+            as category_emails_received_last_365_days,
+        sum(opened) over settled_category_last_365_days
+            as category_emails_opened_last_365_days,
+        happened_at as sent_at,
+        min(received_at) over past as first_received_at,
+        max(received_at) over past as last_received_at,
+        max(opened_at) over settled_past as last_opened_at,
+        max(clicked_at) over settled_past as last_clicked_at,
+        max(visited_at) over past as last_visited_at
+    from timed
+    window
+        {%- for prefix, end in [('', moment), ('settled_', settling)] %}
+        {{ prefix }}past as (
+            partition by profile_key
+            order by happened_us
+            range between unbounded preceding and {{ end }} preceding
+        ),
+        {%- for days in [7, 30, 90] %}
+        {{ prefix }}last_{{ days }}_days as (
+            partition by profile_key
+            order by happened_us
+            range between {{ days * day - 1 }} preceding and {{ end }} preceding
+        ),
+        {%- endfor %}
+        -- What the person made of mails about the same thing.
+        {{ prefix }}category_last_365_days as (
+            partition by profile_key, category
+            order by happened_us
+            range between {{ 365 * day - 1 }} preceding and {{ end }} preceding
+        ){{ "," if not loop.last }}
+        {%- endfor %}
+),
+
+-- An empty stretch has no sum. A message without a category has none of its own.
+counted as (
     select
         profile_key,
         message_id,
-        sent_at,
-        extract(hour from sent_at) as sent_hour,
-        {{ day_of_week('sent_at') }} as sent_day_of_week,
         {%- for measure in [
             'emails_received_last_7_days', 'emails_received_last_30_days',
             'emails_received_last_90_days', 'emails_opened_last_7_days',
@@ -222,23 +223,61 @@ final as (
         ] %}
         cast(coalesce({{ measure }}, 0) as {{ dbt.type_bigint() }}) as {{ measure }},
         {%- endfor %}
-        cast(category_emails_received_last_365_days as {{ dbt.type_bigint() }})
-            as category_emails_received_last_365_days,
-        cast(category_emails_opened_last_365_days as {{ dbt.type_bigint() }})
-            as category_emails_opened_last_365_days,
+        {%- for measure in [
+            'category_emails_received_last_365_days',
+            'category_emails_opened_last_365_days',
+        ] %}
+        cast(
+            case when category is not null then coalesce({{ measure }}, 0) end
+            as {{ dbt.type_bigint() }}
+        ) as {{ measure }},
+        {%- endfor %}
+        sent_at,
+        first_received_at,
+        last_received_at,
+        last_opened_at,
+        last_clicked_at,
+        last_visited_at
+    from measured
+    where kind in ('received', 'imagined')
+),
+
+final as (
+    select
+        profile_key,
+        message_id,
+        sent_at,
+        extract(hour from sent_at) as sent_hour,
+        {{ day_of_week('sent_at') }} as sent_day_of_week,
+        emails_received_last_7_days,
+        emails_received_last_30_days,
+        emails_received_last_90_days,
+        emails_opened_last_7_days,
+        emails_opened_last_30_days,
+        emails_opened_last_90_days,
+        links_clicked_last_30_days,
+        links_clicked_last_90_days,
+        visit_days_last_7_days,
+        visit_days_last_30_days,
+        lifetime_emails_received,
+        lifetime_emails_opened,
+        lifetime_links_clicked,
+        lifetime_orders,
+        category_emails_received_last_365_days,
+        category_emails_opened_last_365_days,
         cast(emails_opened_last_90_days as double)
         / nullif(emails_received_last_90_days, 0) as open_rate_last_90_days,
         cast(lifetime_emails_opened as double)
         / nullif(lifetime_emails_received, 0) as lifetime_open_rate,
         cast(category_emails_opened_last_365_days as double)
-        / nullif(category_emails_received_last_365_days, 0) as category_open_rate_last_365_days,
+        / nullif(category_emails_received_last_365_days, 0)
+            as category_open_rate_last_365_days,
         {{ days_between('last_received_at', 'sent_at') }} as days_since_last_email,
         {{ days_between('last_opened_at', 'sent_at') }} as days_since_last_open,
         {{ days_between('last_clicked_at', 'sent_at') }} as days_since_last_click,
         {{ days_between('last_visited_at', 'sent_at') }} as days_since_last_visit,
         {{ days_between('first_received_at', 'sent_at') }} as days_since_first_email
     from counted
-    where kind in ('received', 'none')
 )
 
 select * from final

@@ -10,8 +10,11 @@ ranked as (
         *,
         row_number() over (
             partition by profile_key, message_id
-            -- Where nobody reported the sending, the delivery stands for it.
-            order by case event_type when 'sent' then 0 else 1 end, occurred_at, campaign_id
+            order by
+                -- Where nobody reported the sending, the delivery stands for it.
+                case event_type when 'sent' then 0 else 1 end,
+                occurred_at,
+                campaign_id
         ) as send_rank
     from events
 ),

@@ -1,6 +1,11 @@
 with
 
-lines as (
+order_lines as (
+    select * from {{ ref('stg_commerce__order_lines') }}
+    where updated_at <= {{ as_of() }} or updated_at is null
+),
+
+ranked as (
     select
         *,
         row_number() over (
@@ -11,8 +16,7 @@ lines as (
                 quantity desc,
                 unit_price desc
         ) as version_rank
-    from {{ ref('stg_commerce__order_lines') }}
-    where updated_at <= {{ as_of() }} or updated_at is null
+    from order_lines
 ),
 
 final as (
@@ -23,7 +27,7 @@ final as (
         quantity,
         unit_price,
         updated_at
-    from lines
+    from ranked
     where version_rank = 1
 )
 

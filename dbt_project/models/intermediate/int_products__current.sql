@@ -1,6 +1,11 @@
 with
 
 products as (
+    select * from {{ ref('stg_commerce__products') }}
+    where updated_at <= {{ as_of() }} or updated_at is null
+),
+
+ranked as (
     select
         *,
         row_number() over (
@@ -12,8 +17,7 @@ products as (
                 price desc nulls last,
                 description desc nulls last
         ) as version_rank
-    from {{ ref('stg_commerce__products') }}
-    where updated_at <= {{ as_of() }} or updated_at is null
+    from products
 ),
 
 final as (
@@ -24,7 +28,7 @@ final as (
         description,
         price,
         updated_at
-    from products
+    from ranked
     where version_rank = 1
 )
 

@@ -4,24 +4,37 @@ profiles as (
     select * from {{ ref('int_profiles__resolved') }}
 ),
 
+current_contacts as (
+    select * from {{ ref('int_contacts__versioned') }}
+    where superseded_at is null and not is_deleted
+),
+
+timezones as (
+    select * from {{ ref('timezones') }}
+),
+
+web_events as (
+    select * from {{ ref('int_web_events__resolved') }}
+    where country is not null and {{ in_last_days('occurred_at', 30) }}
+),
+
 contacts as (
     select
         profiles.profile_key,
-        contacts.contact_id,
-        contacts.source_system,
-        contacts.first_name,
-        contacts.last_name,
-        contacts.birth_date,
-        contacts.country,
-        contacts.region,
-        contacts.city,
+        current_contacts.contact_id,
+        current_contacts.source_system,
+        current_contacts.first_name,
+        current_contacts.last_name,
+        current_contacts.birth_date,
+        current_contacts.country,
+        current_contacts.region,
+        current_contacts.city,
         -- A name that is not of the IANA's list counts as unknown.
         timezones.timezone,
-        contacts.updated_at
-    from {{ ref('int_contacts__versioned') }} as contacts
-    inner join profiles on contacts.email = profiles.email
-    left join {{ ref('timezones') }} as timezones on contacts.timezone = timezones.timezone
-    where contacts.superseded_at is null and not contacts.is_deleted
+        current_contacts.updated_at
+    from current_contacts
+    inner join profiles on current_contacts.email = profiles.email
+    left join timezones on current_contacts.timezone = timezones.timezone
 ),
 
 -- Of several contacts the newest that has a value gives it, each attribute for itself.
@@ -40,7 +53,7 @@ attributes as (
     )
 ),
 
--- A place comes as a whole: a city of one source and a country of another would be nowhere.
+-- A place comes as a whole: a city of one source and a country of another is nowhere.
 contact_places as (
     select
         *,
@@ -54,16 +67,12 @@ contact_places as (
 
 web_places as (
     select
-        profile_key,
-        country,
-        region,
-        city,
+        *,
         row_number() over (
             partition by profile_key
             order by occurred_at desc, country, region nulls last, city nulls last
         ) as place_rank
-    from {{ ref('int_web_events__resolved') }}
-    where country is not null and {{ in_last_days('occurred_at', 30) }}
+    from web_events
 ),
 
 final as (
@@ -88,9 +97,13 @@ final as (
     from profiles
     left join attributes on profiles.profile_key = attributes.profile_key
     left join contact_places
-        on profiles.profile_key = contact_places.profile_key and contact_places.place_rank = 1
+        on
+            profiles.profile_key = contact_places.profile_key
+            and contact_places.place_rank = 1
     left join web_places
-        on profiles.profile_key = web_places.profile_key and web_places.place_rank = 1
+        on
+            profiles.profile_key = web_places.profile_key
+            and web_places.place_rank = 1
 )
 
 select * from final

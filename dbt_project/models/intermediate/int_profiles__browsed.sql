@@ -10,10 +10,13 @@ recent as (
         count(distinct session_id) as web_sessions_last_7_days,
         count(distinct case when event_type = 'product_view' then session_id end)
             as product_view_sessions_last_7_days,
-        count(case when event_type = 'product_view' then 1 end) as product_views_last_7_days,
+        count(case when event_type = 'product_view' then 1 end)
+            as product_views_last_7_days,
         min(
             case
-                when event_type = 'product_view' and {{ in_last_days('occurred_at', 1) }}
+                when
+                    event_type = 'product_view'
+                    and {{ in_last_days('occurred_at', 1) }}
                     then occurred_at
             end
         ) as first_product_view_last_24_hours_at
@@ -22,20 +25,28 @@ recent as (
     group by profile_key
 ),
 
+ever as (
+    select
+        profile_key,
+        max(case when event_type = 'add_to_cart' then occurred_at end)
+            as last_add_to_cart_at,
+        max(occurred_at) as last_visited_at
+    from events
+    group by profile_key
+),
+
 final as (
     select
-        events.profile_key,
-        coalesce(max(recent.web_sessions_last_7_days), 0) as web_sessions_last_7_days,
-        coalesce(max(recent.product_view_sessions_last_7_days), 0)
+        ever.profile_key,
+        coalesce(recent.web_sessions_last_7_days, 0) as web_sessions_last_7_days,
+        coalesce(recent.product_view_sessions_last_7_days, 0)
             as product_view_sessions_last_7_days,
-        coalesce(max(recent.product_views_last_7_days), 0) as product_views_last_7_days,
-        max(recent.first_product_view_last_24_hours_at) as first_product_view_last_24_hours_at,
-        max(case when events.event_type = 'add_to_cart' then events.occurred_at end)
-            as last_add_to_cart_at,
-        max(events.occurred_at) as last_visited_at
-    from events
-    left join recent on events.profile_key = recent.profile_key
-    group by events.profile_key
+        coalesce(recent.product_views_last_7_days, 0) as product_views_last_7_days,
+        recent.first_product_view_last_24_hours_at,
+        ever.last_add_to_cart_at,
+        ever.last_visited_at
+    from ever
+    left join recent on ever.profile_key = recent.profile_key
 )
 
 select * from final

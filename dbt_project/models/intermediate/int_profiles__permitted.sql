@@ -4,45 +4,57 @@ profiles as (
     select * from {{ ref('int_profiles__resolved') }}
 ),
 
-consents as (
+mailing_consents as (
     select * from {{ ref('int_consents__decided') }}
+    where purpose = 'email_marketing'
 ),
 
-late_erasure_requests as (
+profiling_consents as (
+    select * from {{ ref('int_consents__decided') }}
+    where purpose = 'profiling'
+),
+
+suppressions as (
+    select * from {{ ref('int_profiles__suppressed') }}
+),
+
+-- Those up to as_of have left no profile: what is found here was asked for later.
+erasure_requests as (
     select distinct email from {{ ref('stg_crm__erasure_requests') }}
 ),
 
 judged as (
     select
         profiles.profile_key,
-        coalesce(mailing.is_granted, false) and suppressed.suppression_reason is null
-            as may_be_mailed,
-        coalesce(profiling.is_granted, false) as may_be_profiled,
-        suppressed.suppression_reason,
+        coalesce(mailing_consents.is_granted, false)
+        and suppressions.suppression_reason is null as may_be_mailed,
+        coalesce(profiling_consents.is_granted, false) as may_be_profiled,
+        suppressions.suppression_reason,
         case
-            when late_erasure_requests.email is not null then 'erasure_requested'
-            when suppressed.suppression_reason is not null then suppressed.suppression_reason
-            when suppressed.delivery_suppression_reason is not null
-                then suppressed.delivery_suppression_reason
-            when mailing.withdrawn_later_at is not null or mailing.status = 'withdrawn'
+            when erasure_requests.email is not null then 'erasure_requested'
+            when suppressions.suppression_reason is not null
+                then suppressions.suppression_reason
+            when suppressions.delivery_suppression_reason is not null
+                then suppressions.delivery_suppression_reason
+            when
+                mailing_consents.withdrawn_later_at is not null
+                or mailing_consents.status = 'withdrawn'
                 then 'consent_withdrawn'
-            when mailing.status = 'granted' and not mailing.is_granted then 'consent_expired'
-            when mailing.status is null then 'no_consent'
+            when mailing_consents.status = 'granted' and not mailing_consents.is_granted
+                then 'consent_expired'
+            when mailing_consents.status is null then 'no_consent'
         end as delivery_refusal_reason
     from profiles
-    left join consents as mailing
-        on profiles.email = mailing.email and mailing.purpose = 'email_marketing'
-    left join consents as profiling
-        on profiles.email = profiling.email and profiling.purpose = 'profiling'
-    left join {{ ref('int_profiles__suppressed') }} as suppressed
-        on profiles.profile_key = suppressed.profile_key
-    left join late_erasure_requests on profiles.email = late_erasure_requests.email
+    left join mailing_consents on profiles.email = mailing_consents.email
+    left join profiling_consents on profiles.email = profiling_consents.email
+    left join suppressions on profiles.profile_key = suppressions.profile_key
+    left join erasure_requests on profiles.email = erasure_requests.email
 ),
 
 final as (
     select
         *,
-        -- What a destination may be told: nobody who may not be mailed by what is known now.
+        -- A destination is told of nobody who may not be mailed by what is known now.
         delivery_refusal_reason is null as may_be_delivered
     from judged
 )

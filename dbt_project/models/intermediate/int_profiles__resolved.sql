@@ -8,25 +8,30 @@ visitors as (
     select * from {{ ref('int_visitors__identified') }}
 ),
 
--- What a visitor did before the log-in is the person's own history.
 anonymous_events as (
-    select
-        anonymous_id,
-        min(occurred_at) as first_seen_at
-    from {{ ref('stg_web__events') }}
+    select * from {{ ref('stg_web__events') }}
     where
         occurred_at <= {{ as_of() }}
         and anonymous_id is not null
         and email is null
+),
+
+first_anonymous_events as (
+    select
+        anonymous_id,
+        min(occurred_at) as first_seen_at
+    from anonymous_events
     group by anonymous_id
 ),
 
-visits as (
+-- What a visitor did before the log-in is the person's own history.
+first_visits as (
     select
         visitors.email,
-        min(anonymous_events.first_seen_at) as first_seen_at
+        min(first_anonymous_events.first_seen_at) as first_seen_at
     from visitors
-    inner join anonymous_events on visitors.anonymous_id = anonymous_events.anonymous_id
+    inner join first_anonymous_events
+        on visitors.anonymous_id = first_anonymous_events.anonymous_id
     group by visitors.email
 ),
 
@@ -38,10 +43,10 @@ final as (
         addresses.email,
         least(
             addresses.first_seen_at,
-            coalesce(visits.first_seen_at, addresses.first_seen_at)
+            coalesce(first_visits.first_seen_at, addresses.first_seen_at)
         ) as first_seen_at
     from addresses
-    left join visits on addresses.email = visits.email
+    left join first_visits on addresses.email = first_visits.email
 )
 
 select * from final

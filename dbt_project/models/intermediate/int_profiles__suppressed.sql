@@ -1,35 +1,60 @@
-{%- set is_refusal -%}
-    (events.event_type in ('complaint', 'unsubscribe')
-    or (events.event_type = 'bounce' and events.bounce_type = 'hard'))
-{%- endset -%}
 {#-
-    Suppressions as of as_of, and as delivery hears them: whatever the as_of, every bounce, complaint
-    and unsubscribe in the raw tables counts there, and no grant after as_of lifts one.
+    Suppressions as of as_of, and as delivery hears them: whatever the as_of, every bounce,
+    complaint and unsubscribe in the raw tables counts there, and no grant after as_of
+    lifts one.
 -#}
+{%- set is_refusal -%}
+    (
+        event_type in ('complaint', 'unsubscribe')
+        or (event_type = 'bounce' and bounce_type = 'hard')
+    )
+{%- endset -%}
 with
 
 profiles as (
     select * from {{ ref('int_profiles__resolved') }}
 ),
 
--- The marts ask the distinct events; delivery hears every copy of one, also what a copy alone says.
+distinct_events as (
+    select * from {{ ref('int_email_events__deduplicated') }}
+    where {{ is_refusal }}
+),
+
+raw_events as (
+    select * from {{ ref('stg_email__events') }}
+    where {{ is_refusal }}
+),
+
+grants as (
+    select * from {{ ref('stg_crm__consents') }}
+    where
+        purpose = 'email_marketing'
+        and status = 'granted'
+        and recorded_at <= {{ as_of() }}
+),
+
+receipts as (
+    select * from {{ ref('stg_esp__receipts') }}
+    where outcome = 'suppressed'
+),
+
+-- The marts ask the distinct events; delivery hears every copy of one, also what a copy
+-- alone says.
 refusals as (
     select
         profiles.email,
-        events.event_type,
-        events.occurred_at as known_at,
+        distinct_events.event_type,
+        distinct_events.occurred_at as known_at,
         cast(null as timestamp) as heard_at
-    from {{ ref('int_email_events__deduplicated') }} as events
-    inner join profiles on events.profile_key = profiles.profile_key
-    where {{ is_refusal }}
+    from distinct_events
+    inner join profiles on distinct_events.profile_key = profiles.profile_key
     union all
     select
-        events.email,
-        events.event_type,
+        email,
+        event_type,
         cast(null as timestamp) as known_at,
-        events.occurred_at as heard_at
-    from {{ ref('stg_email__events') }} as events
-    where {{ is_refusal }}
+        occurred_at as heard_at
+    from raw_events
 ),
 
 newest_refusals as (
@@ -42,74 +67,72 @@ newest_refusals as (
     group by email, event_type
 ),
 
-grants as (
+newest_grants as (
     select
         email,
         max(recorded_at) as granted_at
-    from {{ ref('stg_crm__consents') }}
-    where
-        purpose = 'email_marketing'
-        and status = 'granted'
-        and recorded_at <= {{ as_of() }}
+    from grants
     group by email
-),
-
-destination_refusals as (
-    select
-        profile_id,
-        min(case when answered_at <= {{ as_of() }} then 1 else 2 end) as known_rank
-    from {{ ref('stg_esp__receipts') }}
-    where outcome = 'suppressed'
-    group by profile_id
 ),
 
 standing as (
     select
-        refusals.email,
-        max(
-            case
-                when refusals.event_type = 'bounce' and refusals.known_at is not null then 1 else 0
-            end
-        ) as is_hard_bounce_known,
-        max(case when refusals.event_type = 'bounce' then 1 else 0 end) as is_hard_bounce_heard,
-        {%- for event_type in ['complaint', 'unsubscribe'] %}
+        newest_refusals.email,
+        newest_refusals.event_type,
         {%- for evidence in ['known', 'heard'] %}
+        newest_refusals.{{ evidence }}_at is not null
+        and (
+            newest_refusals.event_type = 'bounce'
+            or newest_grants.granted_at is null
+            or newest_grants.granted_at <= newest_refusals.{{ evidence }}_at
+        ) as is_{{ evidence }}{{ "," if not loop.last }}
+        {%- endfor %}
+    from newest_refusals
+    left join newest_grants on newest_refusals.email = newest_grants.email
+),
+
+pivoted as (
+    select
+        email,
+        {%- for evidence in ['known', 'heard'] %}
+        {%- for event_type in ['bounce', 'complaint', 'unsubscribe'] %}
         max(
-            case
-                when
-                    refusals.event_type = '{{ event_type }}'
-                    and refusals.{{ evidence }}_at is not null
-                    and (grants.granted_at is null or grants.granted_at <= refusals.{{ evidence }}_at)
-                    then 1
-                else 0
-            end
-        ) as is_{{ event_type }}_{{ evidence }}{{ "," if not loop.last }}
+            case when event_type = '{{ event_type }}' and is_{{ evidence }} then 1 else 0 end
+        ) = 1 as is_{{ event_type }}_{{ evidence }}{{ "," if not loop.last }}
         {%- endfor %}{{ "," if not loop.last }}
         {%- endfor %}
-    from newest_refusals as refusals
-    left join grants on refusals.email = grants.email
-    group by refusals.email
+    from standing
+    group by email
+),
+
+refused_by_destinations as (
+    select
+        profile_id,
+        min(answered_at) <= {{ as_of() }} as is_known
+    from receipts
+    group by profile_id
 ),
 
 final as (
     select
         profiles.profile_key,
         case
-            when standing.is_hard_bounce_known = 1 then 'hard_bounce'
-            when destination_refusals.known_rank = 1 then 'destination'
-            when standing.is_complaint_known = 1 then 'complaint'
-            when standing.is_unsubscribe_known = 1 then 'unsubscribe'
+            when pivoted.is_bounce_known then 'hard_bounce'
+            when refused_by_destinations.is_known then 'destination'
+            when pivoted.is_complaint_known then 'complaint'
+            when pivoted.is_unsubscribe_known then 'unsubscribe'
         end as suppression_reason,
         case
-            when standing.is_hard_bounce_heard = 1 then 'hard_bounce'
-            when destination_refusals.profile_id is not null then 'destination'
-            when standing.is_complaint_heard = 1 then 'complaint'
-            when standing.is_unsubscribe_heard = 1 then 'unsubscribe'
+            when pivoted.is_bounce_heard then 'hard_bounce'
+            when refused_by_destinations.profile_id is not null then 'destination'
+            when pivoted.is_complaint_heard then 'complaint'
+            when pivoted.is_unsubscribe_heard then 'unsubscribe'
         end as delivery_suppression_reason
     from profiles
-    left join standing on profiles.email = standing.email
-    left join destination_refusals on profiles.profile_id = destination_refusals.profile_id
-    where standing.email is not null or destination_refusals.profile_id is not null
+    left join pivoted on profiles.email = pivoted.email
+    left join refused_by_destinations
+        on profiles.profile_id = refused_by_destinations.profile_id
+    where pivoted.email is not null or refused_by_destinations.profile_id is not null
 )
 
 select * from final

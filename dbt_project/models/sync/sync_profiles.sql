@@ -5,11 +5,16 @@ profiles as (
 ),
 
 permitted as (
-    select resolved.profile_id
-    from {{ ref('int_profiles__permitted') }} as permitted
-    inner join {{ ref('int_profiles__resolved') }} as resolved
-        on permitted.profile_key = resolved.profile_key
-    where permitted.may_be_delivered
+    select * from {{ ref('int_profiles__permitted') }}
+    where may_be_delivered
+),
+
+resolved as (
+    select * from {{ ref('int_profiles__resolved') }}
+),
+
+scores as (
+    select * from {{ ref('profile_scores') }}
 ),
 
 final as (
@@ -24,8 +29,9 @@ final as (
         profiles.timezone,
         profiles.engagement_tier,
         profiles.inactive_reason,
-        cast(round(profiles.engagement_score) as {{ dbt.type_bigint() }}) as engagement_score,
-        -- A probability is told in hundredths: the rest is noise that would change every day.
+        cast(round(profiles.engagement_score) as {{ dbt.type_bigint() }})
+            as engagement_score,
+        -- Told in hundredths: the rest is noise that would change every day.
         round(scores.churn_probability, 2) as churn_probability,
         round(scores.open_probability, 2) as open_probability,
         profiles.emails_opened_last_7_days,
@@ -47,8 +53,9 @@ final as (
         profiles.last_engaged_at,
         profiles.last_order_at
     from profiles
-    inner join permitted on profiles.profile_id = permitted.profile_id
-    inner join {{ ref('profile_scores') }} as scores on profiles.profile_id = scores.profile_id
+    inner join resolved on profiles.profile_id = resolved.profile_id
+    inner join permitted on resolved.profile_key = permitted.profile_key
+    inner join scores on profiles.profile_id = scores.profile_id
 )
 
 select * from final

@@ -4,6 +4,10 @@ members as (
     select * from {{ ref('fct_segment_members') }}
 ),
 
+profiles as (
+    select * from {{ ref('sync_profiles') }}
+),
+
 final as (
     select
         members.segment,
@@ -11,7 +15,7 @@ final as (
         profiles.email,
         members.attribute
     from members
-    inner join {{ ref('sync_profiles') }} as profiles on members.profile_id = profiles.profile_id
+    inner join profiles on members.profile_id = profiles.profile_id
 )
 
 select * from final

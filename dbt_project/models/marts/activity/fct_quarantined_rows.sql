@@ -1,14 +1,9 @@
-{#-
-    The id of a row is what its source calls it; where it has none, a keyed hash of the address, as
-    the address itself has no place outside its own tables.
--#}
 with
 
 email_events as (
     select
         'email_events' as source_table,
         event_id as source_key,
-        'invalid_email' as reason,
         email,
         occurred_at
     from {{ ref('stg_email__events') }}
@@ -20,7 +15,6 @@ web_events as (
     select
         'web_events' as source_table,
         event_id as source_key,
-        'invalid_email' as reason,
         occurred_at
     from {{ ref('stg_web__events') }}
     where occurred_at <= {{ as_of() }} and anonymous_id is null and email is null
@@ -30,7 +24,6 @@ orders as (
     select
         'orders' as source_table,
         order_id as source_key,
-        'invalid_email' as reason,
         email,
         ordered_at as occurred_at
     from {{ ref('int_orders__versioned') }}
@@ -40,18 +33,17 @@ contacts as (
     select
         'contacts' as source_table,
         contact_id as source_key,
-        'invalid_email' as reason,
         email,
         updated_at as occurred_at
     from {{ ref('int_contacts__versioned') }}
-    where email is not null
 ),
 
+-- A row without an id of its own is called by a keyed hash of its address: the address
+-- itself has no place outside its own tables.
 consents as (
     select
         'consents' as source_table,
         {{ keyed_hash('email') }} as source_key,
-        'invalid_email' as reason,
         email,
         recorded_at as occurred_at
     from {{ ref('stg_crm__consents') }}
@@ -62,7 +54,6 @@ erasure_requests as (
     select
         'erasure_requests' as source_table,
         {{ keyed_hash('email') }} as source_key,
-        'invalid_email' as reason,
         email,
         requested_at as occurred_at
     from {{ ref('stg_crm__erasure_requests') }}
@@ -70,18 +61,39 @@ erasure_requests as (
 ),
 
 addressed as (
-    {%- for name in ['email_events', 'orders', 'contacts', 'consents', 'erasure_requests'] %}
-    select source_table, source_key, reason, occurred_at
-    from {{ name }}
+    select * from email_events
+    union all
+    select * from orders
+    union all
+    select * from contacts
+    union all
+    select * from consents
+    union all
+    select * from erasure_requests
+),
+
+left_out as (
+    select
+        source_table,
+        source_key,
+        occurred_at
+    from addressed
     where not {{ is_valid_email('email') }}
-    {{ "union all" if not loop.last }}
-    {%- endfor %}
+    union all
+    select
+        source_table,
+        source_key,
+        occurred_at
+    from web_events
 ),
 
 final as (
-    select source_table, source_key, reason, occurred_at from addressed
-    union all
-    select source_table, source_key, reason, occurred_at from web_events
+    select
+        source_table,
+        source_key,
+        'invalid_email' as reason,
+        occurred_at
+    from left_out
 )
 
 select * from final

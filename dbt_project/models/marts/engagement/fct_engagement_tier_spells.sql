@@ -4,21 +4,29 @@ profiles as (
     select * from {{ ref('int_profiles__resolved') }}
 ),
 
+tier_changes as (
+    select * from {{ ref('int_engagement_tier_changes') }}
+),
+
+rules as (
+    select * from {{ ref('int_tier_rules__pivoted') }}
+),
+
 changes as (
     select
         profile_key,
         changed_at,
-        {%- for prefix in ['high', 'moderate', 'lapsing'] %}
+        {%- for tier, prefix in tiers_with_a_rule() %}
         opened_{{ prefix }}_change,
         clicked_{{ prefix }}_change{{ "," if not loop.last }}
         {%- endfor %}
-    from {{ ref('int_engagement_tier_changes') }}
+    from tier_changes
     union all
-    -- The history of a profile begins when it is first seen, mostly with nothing opened yet.
+    -- A history begins when the profile is first seen, mostly with nothing opened yet.
     select
         profile_key,
         first_seen_at as changed_at,
-        {%- for prefix in ['high', 'moderate', 'lapsing'] %}
+        {%- for tier, prefix in tiers_with_a_rule() %}
         0 as opened_{{ prefix }}_change,
         0 as clicked_{{ prefix }}_change{{ "," if not loop.last }}
         {%- endfor %}
@@ -29,9 +37,10 @@ counts as (
     select
         profile_key,
         changed_at,
-        {%- for prefix in ['high', 'moderate', 'lapsing'] %}
+        {%- for tier, prefix in tiers_with_a_rule() %}
         sum(opened_{{ prefix }}_change) over history as opened_{{ prefix }},
-        sum(clicked_{{ prefix }}_change) over history as clicked_{{ prefix }}{{ "," if not loop.last }}
+        sum(clicked_{{ prefix }}_change) over history
+            as clicked_{{ prefix }}{{ "," if not loop.last }}
         {%- endfor %}
     from changes
     window history as (
@@ -45,23 +54,26 @@ tiers as (
     select
         counts.profile_key,
         counts.changed_at,
-        {{ engagement_tier('counts.clicked_{}', 'counts.opened_{}') }} as engagement_tier
+        {{ engagement_tier('counts.clicked_{}', 'counts.opened_{}') }}
+            as engagement_tier
     from counts
-    cross join {{ ref('int_tier_rules__pivoted') }} as rules
+    cross join rules
 ),
 
--- Rows of one instant have the same sums, so it does not matter which of them is compared first.
+-- Rows of one instant have the same sums, so it is all one which of them comes first.
 compared as (
     select
         *,
-        lag(engagement_tier) over (partition by profile_key order by changed_at) as previous_tier
+        lag(engagement_tier) over (partition by profile_key order by changed_at)
+            as previous_tier
     from tiers
 ),
 
 starts as (
     select
         *,
-        lead(changed_at) over (partition by profile_key order by changed_at) as next_changed_at
+        lead(changed_at) over (partition by profile_key order by changed_at)
+            as next_changed_at
     from compared
     where previous_tier is null or previous_tier <> engagement_tier
 ),

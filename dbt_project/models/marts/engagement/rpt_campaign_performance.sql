@@ -6,7 +6,11 @@ campaigns as (
 ),
 
 events as (
-    select * from {{ ref('fct_email_events') }}
+    select
+        *,
+        -- Two people may have been sent one message id.
+        profile_id || message_key as recipient_message
+    from {{ ref('fct_email_events') }}
     where campaign_id is not null
 ),
 
@@ -19,18 +23,14 @@ measured as (
         count(case when event_type = 'complaint' then 1 end) as complaints,
         count(case when event_type = 'unsubscribe' then 1 end) as unsubscribes,
         {%- for event_type, measure in [('open', 'opens'), ('click', 'clicks')] %}
-        count(case when event_type = '{{ event_type }}' then 1 end) as {{ measure }}_total,
-        count(
-            distinct case when event_type = '{{ event_type }}' then profile_id || message_key end
-        ) as {{ measure }}_unique,
-        count(case when event_type = '{{ event_type }}' and is_human then 1 end)
-            as {{ measure }}_human,
-        count(
-            distinct case
-                when event_type = '{{ event_type }}' and is_human then profile_id || message_key
-            end
-        ) as {{ measure }}_human_unique,
-        count(case when event_type = '{{ event_type }}' and not is_human then 1 end)
+        {%- set is_it = "event_type = '" ~ event_type ~ "'" %}
+        count(case when {{ is_it }} then 1 end) as {{ measure }}_total,
+        count(distinct case when {{ is_it }} then recipient_message end)
+            as {{ measure }}_unique,
+        count(case when {{ is_it }} and is_human then 1 end) as {{ measure }}_human,
+        count(distinct case when {{ is_it }} and is_human then recipient_message end)
+            as {{ measure }}_human_unique,
+        count(case when {{ is_it }} and not is_human then 1 end)
             as {{ measure }}_machine{{ "," if not loop.last }}
         {%- endfor %}
     from events
@@ -48,13 +48,16 @@ final as (
         coalesce(measured.bounces, 0) as bounces,
         coalesce(measured.complaints, 0) as complaints,
         coalesce(measured.unsubscribes, 0) as unsubscribes,
-        {%- for measure in ['opens', 'clicks'] %}
-        coalesce(measured.{{ measure }}_total, 0) as {{ measure }}_total,
-        coalesce(measured.{{ measure }}_unique, 0) as {{ measure }}_unique,
-        coalesce(measured.{{ measure }}_human, 0) as {{ measure }}_human,
-        coalesce(measured.{{ measure }}_human_unique, 0) as {{ measure }}_human_unique,
-        coalesce(measured.{{ measure }}_machine, 0) as {{ measure }}_machine,
-        {%- endfor %}
+        coalesce(measured.opens_total, 0) as opens_total,
+        coalesce(measured.opens_unique, 0) as opens_unique,
+        coalesce(measured.opens_human, 0) as opens_human,
+        coalesce(measured.opens_human_unique, 0) as opens_human_unique,
+        coalesce(measured.opens_machine, 0) as opens_machine,
+        coalesce(measured.clicks_total, 0) as clicks_total,
+        coalesce(measured.clicks_unique, 0) as clicks_unique,
+        coalesce(measured.clicks_human, 0) as clicks_human,
+        coalesce(measured.clicks_human_unique, 0) as clicks_human_unique,
+        coalesce(measured.clicks_machine, 0) as clicks_machine,
         campaigns.sent_at
     from campaigns
     full outer join measured on campaigns.campaign_id = measured.campaign_id

@@ -1,8 +1,20 @@
 with
 
 messages as (
-    select * from {{ ref('int_messages__featured') }}
+    select
+        *,
+        {{ timestamp_add('hour', 72, 'sent_at') }} as horizon_at
+    from {{ ref('int_messages__featured') }}
     where message_id is not null
+),
+
+opens as (
+    select * from {{ ref('int_email_events__classified') }}
+    where event_type = 'open' and is_human
+),
+
+profiles as (
+    select * from {{ ref('int_profiles__resolved') }}
 ),
 
 opened_in_time as (
@@ -10,14 +22,11 @@ opened_in_time as (
         messages.profile_key,
         messages.message_id
     from messages
-    inner join {{ ref('int_email_events__classified') }} as events
+    inner join opens
         on
-            messages.profile_key = events.profile_key
-            and messages.message_id = events.message_key
-            and events.event_type = 'open'
-            and events.is_human
-            and events.occurred_at >= messages.sent_at
-            and events.occurred_at <= {{ timestamp_add('hour', 72, 'messages.sent_at') }}
+            messages.profile_key = opens.profile_key
+            and messages.message_id = opens.message_key
+            and opens.occurred_at between messages.sent_at and messages.horizon_at
 ),
 
 final as (
@@ -52,12 +61,11 @@ final as (
         messages.days_since_last_visit,
         messages.days_since_first_email,
         case
-            when {{ timestamp_add('hour', 72, 'messages.sent_at') }} <= {{ as_of() }}
+            when messages.horizon_at <= {{ as_of() }}
                 then opened_in_time.message_id is not null
         end as is_opened
     from messages
-    inner join {{ ref('int_profiles__resolved') }} as profiles
-        on messages.profile_key = profiles.profile_key
+    inner join profiles on messages.profile_key = profiles.profile_key
     left join opened_in_time
         on
             messages.profile_key = opened_in_time.profile_key

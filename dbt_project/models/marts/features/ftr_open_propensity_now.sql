@@ -5,6 +5,10 @@ messages as (
     where message_id is null
 ),
 
+profiles as (
+    select * from {{ ref('int_profiles__resolved') }}
+),
+
 final as (
     select
         profiles.profile_id,
@@ -36,8 +40,7 @@ final as (
         messages.days_since_last_visit,
         messages.days_since_first_email
     from messages
-    inner join {{ ref('int_profiles__resolved') }} as profiles
-        on messages.profile_key = profiles.profile_key
+    inner join profiles on messages.profile_key = profiles.profile_key
 )
 
 select * from final

@@ -4,17 +4,45 @@ profiles as (
     select * from {{ ref('int_profiles__resolved') }}
 ),
 
+attributed as (
+    select * from {{ ref('int_profiles__attributed') }}
+),
+
+engaged as (
+    select * from {{ ref('int_profiles__engaged') }}
+),
+
+permitted as (
+    select * from {{ ref('int_profiles__permitted') }}
+),
+
+scored as (
+    select * from {{ ref('int_profiles__scored') }}
+),
+
+mailed as (
+    select * from {{ ref('int_profiles__mailed') }}
+),
+
+shopped as (
+    select * from {{ ref('int_profiles__shopped') }}
+),
+
+browsed as (
+    select * from {{ ref('int_profiles__browsed') }}
+),
+
 final as (
     select
         profiles.profile_id,
         profiles.email,
-        attributes.first_name,
-        attributes.last_name,
-        attributes.birth_date,
-        attributes.country,
-        attributes.region,
-        attributes.city,
-        attributes.timezone,
+        attributed.first_name,
+        attributed.last_name,
+        attributed.birth_date,
+        attributed.country,
+        attributed.region,
+        attributed.city,
+        attributed.timezone,
         engaged.engagement_tier,
         engaged.engagement_tier_all_opens,
         engaged.engagement_tier_clicks_only,
@@ -25,7 +53,8 @@ final as (
                 mailed.last_mailed_at is null
                 or not {{ in_last_days('mailed.last_mailed_at', 30) }}
                 then 'not_mailed'
-            when {{ in_last_days('engaged.last_machine_open_at', 30) }} then 'opens_hidden'
+            when {{ in_last_days('engaged.last_machine_open_at', 30) }}
+                then 'opens_hidden'
             else 'ignored'
         end as inactive_reason,
         permitted.may_be_mailed,
@@ -42,29 +71,24 @@ final as (
         engaged.links_clicked_last_90_days,
         coalesce(shopped.orders_last_30_days, 0) as orders_last_30_days,
         coalesce(shopped.orders_last_90_days, 0) as orders_last_90_days,
-        cast(coalesce(shopped.revenue_last_90_days, 0) as decimal(18, 2)) as revenue_last_90_days,
+        cast(coalesce(shopped.revenue_last_90_days, 0) as decimal(18, 2))
+            as revenue_last_90_days,
         coalesce(shopped.lifetime_orders, 0) as lifetime_orders,
-        cast(coalesce(shopped.lifetime_revenue, 0) as decimal(18, 2)) as lifetime_revenue,
+        cast(coalesce(shopped.lifetime_revenue, 0) as decimal(18, 2))
+            as lifetime_revenue,
         shopped.average_order_value,
         coalesce(browsed.web_sessions_last_7_days, 0) as web_sessions_last_7_days,
         profiles.first_seen_at,
         engaged.last_engaged_at,
         shopped.last_order_at
     from profiles
-    inner join {{ ref('int_profiles__engaged') }} as engaged
-        on profiles.profile_key = engaged.profile_key
-    inner join {{ ref('int_profiles__attributed') }} as attributes
-        on profiles.profile_key = attributes.profile_key
-    inner join {{ ref('int_profiles__permitted') }} as permitted
-        on profiles.profile_key = permitted.profile_key
-    left join {{ ref('int_profiles__scored') }} as scored
-        on profiles.profile_key = scored.profile_key
-    left join {{ ref('int_profiles__mailed') }} as mailed
-        on profiles.profile_key = mailed.profile_key
-    left join {{ ref('int_profiles__shopped') }} as shopped
-        on profiles.profile_key = shopped.profile_key
-    left join {{ ref('int_profiles__browsed') }} as browsed
-        on profiles.profile_key = browsed.profile_key
+    inner join attributed on profiles.profile_key = attributed.profile_key
+    inner join engaged on profiles.profile_key = engaged.profile_key
+    inner join permitted on profiles.profile_key = permitted.profile_key
+    left join scored on profiles.profile_key = scored.profile_key
+    left join mailed on profiles.profile_key = mailed.profile_key
+    left join shopped on profiles.profile_key = shopped.profile_key
+    left join browsed on profiles.profile_key = browsed.profile_key
 )
 
 select * from final

@@ -1,30 +1,37 @@
 with
 
-scores as (
+profiles as (
+    select * from {{ ref('dim_profiles') }}
+),
+
+churn_scores as (
     select * from {{ ref('stg_ml__scores') }}
-    where scored_at = {{ as_of() }}
+    where target = 'churn' and scored_at = {{ as_of() }}
+),
+
+open_scores as (
+    select * from {{ ref('stg_ml__scores') }}
+    where target = 'open' and scored_at = {{ as_of() }}
 ),
 
 final as (
     select
         profiles.profile_id,
-        churn.probability as churn_probability,
-        churn.model_version as churn_model_version,
-        churn.reasons as churn_reasons,
-        opening.probability as open_probability,
-        opening.model_version as open_model_version,
-        coalesce(churn.scored_at, opening.scored_at) as scored_at
-    from {{ ref('dim_profiles') }} as profiles
+        churn_scores.probability as churn_probability,
+        churn_scores.model_version as churn_model_version,
+        churn_scores.reasons as churn_reasons,
+        open_scores.probability as open_probability,
+        open_scores.model_version as open_model_version,
+        coalesce(churn_scores.scored_at, open_scores.scored_at) as scored_at
+    from profiles
     -- Consent may have gone since the scoring; the score goes with it.
-    left join scores as churn
+    left join churn_scores
         on
-            profiles.profile_id = churn.profile_id
-            and churn.target = 'churn'
+            profiles.profile_id = churn_scores.profile_id
             and profiles.may_be_profiled
-    left join scores as opening
+    left join open_scores
         on
-            profiles.profile_id = opening.profile_id
-            and opening.target = 'open'
+            profiles.profile_id = open_scores.profile_id
             and profiles.may_be_profiled
 )
 

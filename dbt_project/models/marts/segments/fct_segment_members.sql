@@ -4,16 +4,20 @@ members as (
     select * from {{ ref('profile_segments') }}
 ),
 
--- The stretch that holds at as_of; a build that goes back in time may find one that has ended since.
+-- A build that goes back in time may find the stretch of then, which has ended since.
 current_spells as (
+    select * from {{ ref('fct_segment_spells') }}
+    where
+        entered_at <= {{ as_of() }}
+        and (exited_at is null or exited_at > {{ as_of() }})
+),
+
+newest_spells as (
     select
         profile_id,
         segment,
         max(entered_at) as entered_at
-    from {{ ref('fct_segment_spells') }}
-    where
-        entered_at <= {{ as_of() }}
-        and (exited_at is null or exited_at > {{ as_of() }})
+    from current_spells
     group by profile_id, segment
 ),
 
@@ -22,12 +26,12 @@ final as (
         members.profile_id,
         members.segment,
         members.attribute,
-        coalesce(current_spells.entered_at, {{ as_of() }}) as entered_at
+        coalesce(newest_spells.entered_at, {{ as_of() }}) as entered_at
     from members
-    left join current_spells
+    left join newest_spells
         on
-            members.profile_id = current_spells.profile_id
-            and members.segment = current_spells.segment
+            members.profile_id = newest_spells.profile_id
+            and members.segment = newest_spells.segment
 )
 
 select * from final

@@ -7,16 +7,20 @@
         on_schema_change='append_new_columns',
         post_hook="
             insert into {{ source('history', 'segment_builds') }}
-            select {{ as_of() }}, {{ timestamp_literal(run_started_at.astimezone(modules.pytz.utc)) }}
+            select
+                {{ as_of() }},
+                {{ timestamp_literal(utc_datetime(run_started_at)) }}
             where not exists (
-                select 1 from {{ source('history', 'segment_builds') }} where as_of >= {{ as_of() }}
+                select 1 from {{ source('history', 'segment_builds') }}
+                where as_of >= {{ as_of() }}
             )
         "
     )
 }}
 {#-
-    History: what each build saw, kept through full refreshes. Only a build that is newer than all on
-    record writes; a repeated one and one that goes back in time leave the history as it is.
+    History: what each build saw, kept through full refreshes. Only a build that is newer
+    than all on record writes; a repeated one and one that goes back in time leave the
+    history as it is.
 -#}
 with
 
@@ -54,7 +58,9 @@ entered as (
         cast(null as timestamp) as exited_at
     from members
     left join open_spells
-        on members.profile_id = open_spells.profile_id and members.segment = open_spells.segment
+        on
+            members.profile_id = open_spells.profile_id
+            and members.segment = open_spells.segment
     where open_spells.profile_id is null
 ),
 
@@ -66,7 +72,9 @@ exited as (
         {{ as_of() }} as exited_at
     from open_spells
     left join members
-        on members.profile_id = open_spells.profile_id and members.segment = open_spells.segment
+        on
+            open_spells.profile_id = members.profile_id
+            and open_spells.segment = members.segment
     where members.profile_id is null
 ),
 

@@ -1,6 +1,6 @@
 {#-
-    All rules in one pass over the signals: each profile meets each segment's name once, and the name
-    chooses the rule. The rules stand in dbt_project.yml under vars: segments.
+    All rules in one pass over the signals: each profile meets each segment's name once, and
+    the name chooses the rule.
 -#}
 {%- set segments = var('segments') -%}
 with
@@ -22,17 +22,21 @@ evaluated as (
         segments.segment,
         case segments.segment
             {%- for segment in segments %}
+            {%- set expressions = segment.rule ~ ' ' ~ segment.attribute %}
             when '{{ segment.name }}'
                 then
                     ({{ segment.rule }})
-                    {%- if modules.re.search('(?i)\\b(churn|open)_probability', segment.rule ~ ' ' ~ segment.attribute) %}
+                    {%- if modules.re.search(
+                        '(?i)\\b(churn|open)_probability', expressions
+                    ) %}
                     and signals.may_be_profiled
                     {%- endif %}
             {%- endfor %}
         end as is_member,
         case segments.segment
             {%- for segment in segments if segment.attribute %}
-            when '{{ segment.name }}' then cast({{ segment.attribute }} as {{ dbt.type_string() }})
+            when '{{ segment.name }}'
+                then cast({{ segment.attribute }} as {{ dbt.type_string() }})
             {%- endfor %}
         end as attribute
     from signals

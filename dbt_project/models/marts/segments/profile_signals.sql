@@ -8,20 +8,30 @@ resolved as (
     select * from {{ ref('int_profiles__resolved') }}
 ),
 
+shopped as (
+    select * from {{ ref('int_profiles__shopped') }}
+),
+
+browsed as (
+    select * from {{ ref('int_profiles__browsed') }}
+),
+
+carts as (
+    select * from {{ ref('int_carts__opened') }}
+),
+
 scores as (
+    select * from {{ ref('profile_scores') }}
+),
+
+-- The share of scored profiles at least as likely to go quiet.
+churn_ranks as (
     select
         profile_id,
-        churn_probability,
-        open_probability,
-        -- The share of scored profiles at least as likely to go quiet.
-        case
-            when churn_probability is not null
-                then cume_dist() over (
-                    partition by case when churn_probability is null then 0 else 1 end
-                    order by churn_probability desc
-                )
-        end as churn_probability_cume_dist
-    from {{ ref('profile_scores') }}
+        cume_dist() over (order by churn_probability desc)
+            as churn_probability_cume_dist
+    from scores
+    where churn_probability is not null
 ),
 
 local_dates as (
@@ -33,17 +43,23 @@ local_dates as (
     where birth_date is not null
 ),
 
--- The birthday as it falls in the year of the local date and in the next one; 29 February is kept
--- on 28 February where the year has none.
+ages as (
+    select
+        *,
+        extract(year from local_date) - extract(year from birth_date) as years
+    from local_dates
+),
+
+-- As it falls in the year of the local date and in the next one; a step of whole months
+-- keeps 29 February on 28 February where the year has none.
 birthdays as (
     select
         profile_id,
         local_date,
-        {{ timestamp_add('month', '12 * (' ~ year_of('local_date') ~ ' - ' ~ year_of('birth_date') ~ ')', 'birth_date') }}
-            as this_years,
-        {{ timestamp_add('month', '12 * (' ~ year_of('local_date') ~ ' + 1 - ' ~ year_of('birth_date') ~ ')', 'birth_date') }}
-            as next_years
-    from local_dates
+        {{ timestamp_add('day', 6, 'local_date') }} as last_local_date,
+        {{ timestamp_add('month', '12 * years', 'birth_date') }} as birthday,
+        {{ timestamp_add('month', '12 * (years + 1)', 'birth_date') }} as next_birthday
+    from ages
 ),
 
 final as (
@@ -64,10 +80,12 @@ final as (
         profiles.may_be_mailed,
         profiles.may_be_profiled,
         profiles.suppression_reason,
-        coalesce(shopped.has_order_line_last_30_days, false) as has_order_line_last_30_days,
+        coalesce(shopped.has_order_line_last_30_days, false)
+            as has_order_line_last_30_days,
         coalesce(
-            birthdays.this_years between birthdays.local_date and {{ timestamp_add('day', 6, 'birthdays.local_date') }}
-            or birthdays.next_years between birthdays.local_date and {{ timestamp_add('day', 6, 'birthdays.local_date') }},
+            birthdays.birthday between birthdays.local_date and birthdays.last_local_date
+            or birthdays.next_birthday
+            between birthdays.local_date and birthdays.last_local_date,
             false
         ) as has_birthday_within_7_days,
         coalesce(
@@ -80,7 +98,7 @@ final as (
             false
         ) as is_recent_abandoner,
         scores.churn_probability,
-        scores.churn_probability_cume_dist,
+        churn_ranks.churn_probability_cume_dist,
         scores.open_probability,
         profiles.engagement_score,
         profiles.emails_opened_last_7_days,
@@ -98,9 +116,11 @@ final as (
         profiles.lifetime_revenue,
         profiles.average_order_value,
         profiles.web_sessions_last_7_days,
-        coalesce(browsed.product_view_sessions_last_7_days, 0) as product_view_sessions_last_7_days,
+        coalesce(browsed.product_view_sessions_last_7_days, 0)
+            as product_view_sessions_last_7_days,
         coalesce(browsed.product_views_last_7_days, 0) as product_views_last_7_days,
-        cast(coalesce(carts.open_cart_quantity, 0) as {{ dbt.type_bigint() }}) as open_cart_quantity,
+        cast(coalesce(carts.open_cart_quantity, 0) as {{ dbt.type_bigint() }})
+            as open_cart_quantity,
         cast(coalesce(carts.open_cart_value, 0) as decimal(18, 2)) as open_cart_value,
         profiles.first_seen_at,
         profiles.last_engaged_at,
@@ -111,13 +131,11 @@ final as (
     from profiles
     inner join resolved on profiles.profile_id = resolved.profile_id
     left join scores on profiles.profile_id = scores.profile_id
+    left join churn_ranks on profiles.profile_id = churn_ranks.profile_id
     left join birthdays on profiles.profile_id = birthdays.profile_id
-    left join {{ ref('int_profiles__shopped') }} as shopped
-        on resolved.profile_key = shopped.profile_key
-    left join {{ ref('int_profiles__browsed') }} as browsed
-        on resolved.profile_key = browsed.profile_key
-    left join {{ ref('int_carts__opened') }} as carts
-        on resolved.profile_key = carts.profile_key
+    left join shopped on resolved.profile_key = shopped.profile_key
+    left join browsed on resolved.profile_key = browsed.profile_key
+    left join carts on resolved.profile_key = carts.profile_key
 )
 
 select * from final
