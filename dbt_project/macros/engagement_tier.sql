@@ -10,12 +10,16 @@
 {% macro engagement_tier(clicked, opened=none) -%}
     case
         {%- for tier, prefix in tiers_with_a_rule() %}
-        {%- set rule = 'rules.' ~ prefix -%}
-        {%- set enough_clicked = clicked.format(prefix) ~ ' >= ' ~ rule ~ '_min_clicked' -%}
+        {%- set rule = 'rules.' ~ prefix %}
+        {%- set enough_clicked %}
+            {{- clicked.format(prefix) }} >= {{ rule }}_min_clicked
+        {%- endset %}
         {%- if opened is none %}
         when {{ enough_clicked }} then '{{ tier }}'
         {%- else %}
-        {%- set enough_opened = opened.format(prefix) ~ ' >= ' ~ rule ~ '_min_opened' %}
+        {%- set enough_opened %}
+            {{- opened.format(prefix) }} >= {{ rule }}_min_opened
+        {%- endset %}
         when
             ({{ enough_opened }} and {{ enough_clicked }})
             or (

@@ -4,7 +4,8 @@ consents as (
     select * from {{ ref('stg_crm__consents') }}
 ),
 
--- Delivery hears every withdrawal, also one after as_of; a grant after it has not happened.
+-- Delivery hears every withdrawal, also one after as_of; a grant after it has not
+-- happened.
 heard as (
     select
         *,

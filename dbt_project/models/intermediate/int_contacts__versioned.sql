@@ -24,7 +24,8 @@ retained as (
     left join erased_contacts
         on
             contacts.contact_id = erased_contacts.contact_id
-            and contacts.source_system is not distinct from erased_contacts.source_system
+            and contacts.source_system
+            is not distinct from erased_contacts.source_system
     where erased_contacts.contact_id is null
 ),
 

@@ -1,7 +1,7 @@
 {#-
     In the window of a tier an email counts from its first open on until the window has
-    passed since the last one; a later open in time only prolongs that. So a stretch begins
-    with +1 and ends with -1, and the sums up to an instant are the counts at it.
+    passed since the last one; a later open in time only prolongs that. So a stretch
+    begins with +1 and ends with -1, and the sums up to an instant are the counts at it.
 -#}
 with
 

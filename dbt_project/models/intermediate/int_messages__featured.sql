@@ -26,7 +26,7 @@ clicks as (
     where event_type = 'click' and first_human_at is not null
 ),
 
--- Visits count from when it was known whose they were: those before a log-in are left out.
+-- Visits count from when it was known whose they were: not those before a log-in.
 web_events as (
     select * from {{ ref('int_web_events__resolved') }}
     where known_from = occurred_at

@@ -48,7 +48,9 @@ measured as (
         {%- endfor %}
         max(engagements.last_human_at) as last_engaged_at,
         max(
-            case when engagements.event_type = 'open' then engagements.last_machine_at end
+            case
+                when engagements.event_type = 'open' then engagements.last_machine_at
+            end
         ) as last_machine_open_at
     from engagements
     cross join rules

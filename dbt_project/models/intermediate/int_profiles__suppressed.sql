@@ -1,7 +1,7 @@
 {#-
-    Suppressions as of as_of, and as delivery hears them: whatever the as_of, every bounce,
-    complaint and unsubscribe in the raw tables counts there, and no grant after as_of
-    lifts one.
+    Suppressions as of as_of, and as delivery hears them: whatever the as_of, every
+    bounce, complaint and unsubscribe in the raw tables counts there, and no grant after
+    as_of lifts one.
 -#}
 {%- set is_refusal -%}
     (
@@ -97,7 +97,10 @@ pivoted as (
         {%- for evidence in ['known', 'heard'] %}
         {%- for event_type in ['bounce', 'complaint', 'unsubscribe'] %}
         max(
-            case when event_type = '{{ event_type }}' and is_{{ evidence }} then 1 else 0 end
+            case
+                when event_type = '{{ event_type }}' and is_{{ evidence }} then 1
+                else 0
+            end
         ) = 1 as is_{{ event_type }}_{{ evidence }}{{ "," if not loop.last }}
         {%- endfor %}{{ "," if not loop.last }}
         {%- endfor %}

@@ -14,7 +14,10 @@ final as (
         max(case when engagement_tier = '{{ tier }}' then min_links_clicked end)
             as {{ prefix }}_min_clicked,
         max(
-            case when engagement_tier = '{{ tier }}' and needs = 'both' then 1 else 0 end
+            case
+                when engagement_tier = '{{ tier }}' and needs = 'both' then 1
+                else 0
+            end
         ) = 1 as {{ prefix }}_needs_both{{ "," if not loop.last }}
         {%- endfor %}
     from tiers

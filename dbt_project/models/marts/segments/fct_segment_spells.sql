@@ -18,9 +18,9 @@
     )
 }}
 {#-
-    History: what each build saw, kept through full refreshes. Only a build that is newer
-    than all on record writes; a repeated one and one that goes back in time leave the
-    history as it is.
+    History: what each build saw, kept through full refreshes. Only a build that is
+    newer than all on record writes; a repeated one and one that goes back in time leave
+    the history as it is.
 -#}
 with
 

@@ -1,6 +1,6 @@
 {#-
-    All rules in one pass over the signals: each profile meets each segment's name once, and
-    the name chooses the rule.
+    All rules in one pass over the signals: each profile meets each segment's name once,
+    and the name chooses the rule.
 -#}
 {%- set segments = var('segments') -%}
 with

@@ -55,8 +55,8 @@ ages as (
 birthdays as (
     select
         profile_id,
-        local_date,
-        {{ timestamp_add('day', 6, 'local_date') }} as last_local_date,
+        local_date as today,
+        {{ timestamp_add('day', 6, 'local_date') }} as last_day,
         {{ timestamp_add('month', '12 * years', 'birth_date') }} as birthday,
         {{ timestamp_add('month', '12 * (years + 1)', 'birth_date') }} as next_birthday
     from ages
@@ -83,9 +83,8 @@ final as (
         coalesce(shopped.has_order_line_last_30_days, false)
             as has_order_line_last_30_days,
         coalesce(
-            birthdays.birthday between birthdays.local_date and birthdays.last_local_date
-            or birthdays.next_birthday
-            between birthdays.local_date and birthdays.last_local_date,
+            birthdays.birthday between birthdays.today and birthdays.last_day
+            or birthdays.next_birthday between birthdays.today and birthdays.last_day,
             false
         ) as has_birthday_within_7_days,
         coalesce(
