@@ -114,7 +114,7 @@ def account_for_broken_lines(
         return Refusal(file, quote.format(rows[0] if rows else 1))
     _place_broken_lines(connection, source)
     open_quote = connection.execute(
-        "select min(position) from broken where contains(text, chr(10)) "
+        "select min(position) from broken where regexp_matches(text, '[\\r\\n]') "
         "or error not in ('TOO MANY COLUMNS', 'UNQUOTED VALUE')"
     ).fetchone()
     if open_quote and open_quote[0] is not None:
@@ -151,7 +151,9 @@ def _place_broken_lines(connection: duckdb.DuckDBPyConnection, source: Source) -
     """
     connection.execute(
         "create or replace temp table broken as select line as record, line - 1 as position, "
-        "0::bigint as nth, any_value(csv_line) as text, any_value(error_type) as error "
+        "0::bigint as nth, any_value(error_type) as error, "
+        # A blank line before it comes along.
+        "trim(any_value(csv_line), chr(10) || chr(13)) as text "
         f"from {_BROKEN} group by line"
     )
     if connection.execute("select count(*) from broken").fetchone() == (0,):

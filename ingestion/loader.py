@@ -39,6 +39,18 @@ _UNPACKED_PER_PACKED_BYTE: Final = 8
 
 _UNKNOWN_COLUMNS_NAMED: Final = 100
 
+# How DuckDB says that it cannot read a file. Anything else is a fault of ours or the machine's,
+# and must not be put down to a file.
+_UNREADABLE: Final = (
+    duckdb.ConversionException,
+    duckdb.IOException,
+    duckdb.InvalidInputException,
+    duckdb.OutOfMemoryException,
+    duckdb.OutOfRangeException,
+    duckdb.SerializationException,
+    duckdb.InternalException,
+)
+
 
 class LoadStopped(Exception):
     """The machine gave out under a load; what was committed before it stays."""
@@ -217,14 +229,14 @@ class _Load:
                 self._prints[file] = self._hashing.submit(fingerprint, file)
         try:
             found, refusals = _READERS[files[0].format](self._connection, table, files)
-        except (duckdb.Error, NeedsMending) as error:
+        except (*_UNREADABLE, NeedsMending) as error:
             self._divide(files, error)
             return
         self._refuse(refusals)
         for source in found:
             try:
                 stage(self._connection, table, source, self._loaded_at)
-            except duckdb.Error as error:
+            except _UNREADABLE as error:
                 self._divide(source.files, error)
                 continue
             self._keep(table, source)
@@ -288,7 +300,7 @@ class _Load:
             if file.format == "csv":
                 return delimited.account_for_broken_lines(self._connection, found) or found
             return found
-        except duckdb.Error as error:
+        except _UNREADABLE as error:
             _stop_if_exhausted(error)
             return Refusal(file, f"it cannot be read as {file.format.upper()}; look at its format")
 

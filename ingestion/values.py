@@ -119,7 +119,9 @@ def _instant(physical_type: str, cell: str) -> str:
         value = f"make_timestamp(epoch_us({cell}))"
     else:
         value = _cast(cell, "TIMESTAMP")
-    return f"case when isfinite({cell}) then {value} end"
+    # Nanoseconds with a zone have no isfinite of their own.
+    finite = f"{cell} at time zone 'UTC'" if physical_type == "TIMESTAMPTZ_NS" else cell
+    return f"case when isfinite({finite}) then {value} end"
 
 
 def _timestamp(text: str) -> str:
