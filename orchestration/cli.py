@@ -52,6 +52,24 @@ def _outbox_option(command: _Command) -> _Command:
     )(command)
 
 
+def _there_is(
+    ctx: click.Context, param: click.Parameter, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Refuse names that no enabled destination has."""
+    if names:
+        from reverse_etl.configuration import ConfigurationError, read_destinations
+
+        try:
+            destinations = read_destinations(resources.DESTINATIONS_FILE)
+        except ConfigurationError as error:
+            _leave(FAILED, str(error))
+        try:
+            destinations.selected(names)
+        except ConfigurationError as error:
+            raise click.BadParameter(str(error), ctx, param) from None
+    return names
+
+
 class Commands(click.Group):
     """Commands that end with a sentence whatever happens to them."""
 
@@ -153,7 +171,11 @@ def train(warehouse: Path) -> None:
 @_warehouse_option
 @_outbox_option
 @click.option(
-    "--destination", "destinations", multiple=True, help="Only this one; may be repeated."
+    "--destination",
+    "destinations",
+    multiple=True,
+    callback=_there_is,
+    help="Only this one; may be repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan, send nothing.")
 @click.option("--confirm-plan", metavar="ID", help="Let this one plan through the brakes, once.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, redirect_stdout
+from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,8 @@ from expectations.gate import without_addresses
 from orchestration import diagnosis, progress, resources
 from orchestration.manifest import ProjectError, manifest
 from orchestration.resources import DONE, FAILED, INTERRUPTED, STOPPED, WarehouseError
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass
@@ -68,47 +71,46 @@ def executed(
         run_config["ops"] = {"reverse_etl__receipts": {"config": dict(delivery)}}
 
     started_at = datetime.now(UTC).replace(tzinfo=None)
-    try:
-        # All that can be known beforehand is said before anything starts.
-        diagnosis.read_settings_files()
-        check_warehouse(warehouse, is_made=job == "daily")
-        with progress.showing(console):
-            manifest()
-            from orchestration.definitions import defs
-
-            # dbt and Dagster tell each step in full: to the log, not to the person.
-            with resources.log(job) as log, redirect_stdout(log), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                execution = defs.resolve_job_def(job).execute_in_process(
-                    run_config=run_config,
-                    instance=resources.dagster_instance(),
-                    raise_on_error=False,
+    with ExitStack() as held:
+        try:
+            # All that can be known beforehand is said before anything starts.
+            diagnosis.read_settings_files()
+            if job != "daily" and not warehouse.exists():
+                raise WarehouseError(
+                    f"there is no warehouse {warehouse} yet; `mailmart run` makes it"
                 )
-                log.writelines(
-                    f"{without_addresses(error.to_string())}\n" for _, error in errors(execution)
-                )
-        connection = resources.open_warehouse(warehouse)
-    except (WarehouseError, ProjectError, *diagnosis.SETTINGS_ERRORS, OSError) as error:
-        yield Result(FAILED, str(error), "", started_at)
-        return
-    finally:
-        clear_targets()
-    try:
-        yield concluded(execution, connection, started_at)
-    finally:
-        connection.close()
+            held.enter_context(resources.writing(warehouse))
+            with closing(resources.open_warehouse(warehouse)) as connection:
+                resources.check_profile_key(connection)
+            execution = execute(job, run_config, console)
+            connection = held.enter_context(closing(resources.open_warehouse(warehouse)))
+        except (WarehouseError, ProjectError, *diagnosis.SETTINGS_ERRORS, OSError) as error:
+            result = Result(FAILED, str(error), "", started_at)
+        else:
+            result = concluded(execution, connection, started_at)
+        finally:
+            clear_targets()
+        yield result
 
 
-def check_warehouse(warehouse: Path, *, is_made: bool) -> None:
-    """Find out whether a run may begin; the run itself takes the right to write once more.
+def execute(job: str, run_config: Mapping[str, Any], console: Console) -> dg.ExecuteInProcessResult:
+    """Run a job in this process, with its progress on the console and its story in its log."""
+    with progress.showing(console):
+        manifest()
+        from orchestration.definitions import defs
 
-    Raises `WarehouseError` where the warehouse cannot be written to, was built with another
-    profile key, or is not there and will not be made.
-    """
-    if not is_made and not warehouse.exists():
-        raise WarehouseError(f"there is no warehouse {warehouse} yet; `mailmart run` makes it")
-    with resources.writing(warehouse), closing(resources.open_warehouse(warehouse)) as connection:
-        resources.check_profile_key(connection)
+        # dbt and Dagster tell each step in full: to the log, not to the person.
+        with resources.log(job) as log, redirect_stdout(log), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            execution = defs.resolve_job_def(job).execute_in_process(
+                run_config=run_config,
+                instance=resources.dagster_instance(),
+                raise_on_error=False,
+            )
+            log.writelines(
+                f"{without_addresses(error.to_string())}\n" for _, error in errors(execution)
+            )
+    return execution
 
 
 def concluded(
@@ -199,7 +201,7 @@ def errors(
 
 def shortened(message: str) -> str:
     """Return what an error says without its type; of dbt's story the part about the failure."""
-    _, _, told_by_dbt = message.partition("Errors parsed from dbt logs:")
+    _, _, told_by_dbt = _COLOUR.sub("", message).partition("Errors parsed from dbt logs:")
     if told_by_dbt:
         lines = [line.strip() for line in told_by_dbt.splitlines() if line.strip()]
         failure = next((i for i, line in enumerate(lines) if line.startswith("Failure in")), 0)
@@ -224,7 +226,7 @@ def materialized(event: dg.DagsterEvent) -> dict[str, Any]:
     return {name: entry.value for name, entry in metadata.items()}
 
 
-def clear_targets(keep: int = 3) -> None:
+def clear_targets(keep: int = 10) -> None:
     """Remove the folders that dbt left for earlier invocations; the newest stay."""
     folders = [path for path in (resources.ROOT / "target").glob("dbt_models-*") if path.is_dir()]
     for folder in sorted(folders, key=lambda path: path.stat().st_mtime)[:-keep]:

@@ -50,6 +50,9 @@ create table if not exists raw.warehouse_settings (name varchar primary key, val
 """
 _KEY_FINGERPRINT = "profile_key_fingerprint"
 
+# The warehouses that this process has the right to write to.
+_held: set[Path] = set()
+
 
 class WarehouseError(RuntimeError):
     """The warehouse cannot be used; the message says why and what to do."""
@@ -254,8 +257,12 @@ def unforeseen(name: str, error: BaseException) -> str:
 def writing(warehouse: Path) -> Iterator[None]:
     """Hold the one right to write to a warehouse; the operating system frees it if we die.
 
-    Raises `WarehouseError` where another process holds it, with its number.
+    Within it this process may ask again. Raises `WarehouseError` where another process holds it,
+    with its number.
     """
+    if warehouse in _held:
+        yield
+        return
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     with warehouse.with_name(warehouse.name + ".lock").open("a+", encoding="utf-8") as lock:
         try:
@@ -272,7 +279,11 @@ def writing(warehouse: Path) -> Iterator[None]:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         lock.write(json.dumps({"process": os.getpid(), "since": since}))
         lock.flush()
-        yield
+        _held.add(warehouse)
+        try:
+            yield
+        finally:
+            _held.discard(warehouse)
 
 
 def open_warehouse(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
