@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -226,8 +226,9 @@ def materialized(event: dg.DagsterEvent) -> dict[str, Any]:
     return {name: entry.value for name, entry in metadata.items()}
 
 
-def clear_targets(keep: int = 10) -> None:
-    """Remove the folders that dbt left for earlier invocations; the newest stay."""
-    folders = [path for path in (resources.ROOT / "target").glob("dbt_models-*") if path.is_dir()]
-    for folder in sorted(folders, key=lambda path: path.stat().st_mtime)[:-keep]:
-        shutil.rmtree(folder, ignore_errors=True)
+def clear_targets(older_than: timedelta = timedelta(days=7)) -> None:
+    """Remove what dbt left of failed invocations long ago; other runs may be at work beside."""
+    oldest = (datetime.now(UTC) - older_than).timestamp()
+    for folder in (resources.ROOT / "target").glob("dbt_models-*"):
+        if folder.stat().st_mtime < oldest:
+            shutil.rmtree(folder, ignore_errors=True)

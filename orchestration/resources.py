@@ -40,6 +40,7 @@ run_coordinator:
   class: QueuedRunCoordinator
   config: {max_concurrent_runs: 1}
 telemetry: {enabled: false}
+nux: {enabled: false}
 """
 
 

@@ -1,5 +1,6 @@
 """The dbt models as assets, their tests as checks."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -104,3 +105,5 @@ def models(
         report(step, min(done, total), total)
         yield event
     report(step, total, total)
+    # What dbt leaves is for looking into failures; a year of good runs would fill a disk.
+    shutil.rmtree(invocation.target_path, ignore_errors=True)
