@@ -55,7 +55,7 @@ format: $(READY) ## write Python as ruff wants it
 	@$(BIN)/ruff check --fix .
 
 ui: $(READY) ## open Dagster on http://127.0.0.1:3000
-	@mkdir -p $(DAGSTER_HOME)
+	@$(BIN)/python -c 'from orchestration.resources import dagster_instance; dagster_instance()'
 	@$(BIN)/dagster dev --module-name orchestration.definitions --host 127.0.0.1
 
 docs: $(READY) ## build dbt's pages of all models into target/
