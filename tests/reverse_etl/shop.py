@@ -153,6 +153,7 @@ class Mirror:
         self.profiles: dict[str, dict[str, str]] = {}
         self.members: dict[tuple[str, str], str] = {}
         self.suppressions: dict[str, str] = {}
+        self.known: set[str] = set()
         self.applied: set[str] = set()
         self.repeated = 0
 
@@ -164,6 +165,7 @@ class Mirror:
 
     def _apply(self, folder: Path) -> None:
         for row in read(folder, "profiles.csv"):
+            self.known.add(row["profile_id"])
             self._put(self.profiles, row.pop("action"), row["profile_id"], row)
         for row in read(folder, "segment_members.csv"):
             key = (row["segment"], row["profile_id"])
