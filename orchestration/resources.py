@@ -305,6 +305,9 @@ def open_warehouse(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyCon
             reason = f"{_first_line(error)}; mend that, or name another file with --warehouse"
         raise WarehouseError(f"cannot open the warehouse {path}: {reason}") from error
     connection.execute("set TimeZone = 'UTC'")
+    # DuckDB 2.0.0 often hangs when a write fails, as on a full disk, while it writes in the
+    # background (duckdb/duckdb#23885).
+    connection.execute("set async_threads = 0")
     return connection
 
 
