@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,7 +52,7 @@ class Statement:
     """The making of one relation."""
 
     model: str
-    relation: str
+    parents: frozenset[str]
     create: str
 
 
@@ -62,9 +62,10 @@ class Project:
     def __init__(self, folder: Path) -> None:
         """Parse the project at the root and build its seeds and empty sources in `folder`."""
         self._folder = folder
-        self._manifest: Any = None
+        self.manifest: Any = None
+        """All that dbt has read, by its own names."""
         self._statements: dict[datetime, list[Statement]] = {}
-        self._manifest = self.dbt("parse", "--no-partial-parse", warehouse=self.seeded).result
+        self.manifest = self.dbt("parse", "--no-partial-parse", warehouse=self.seeded).result
         self.dbt("seed", warehouse=self.seeded)
         with duckdb.connect(self.seeded) as connection:
             # The loader makes these itself, and wants no others in their place.
@@ -78,8 +79,22 @@ class Project:
     @property
     def models(self) -> Mapping[str, Any]:
         """Return the models as dbt has read them, by name."""
-        nodes = self._manifest.nodes.values()
-        return {node.name: node for node in nodes if node.resource_type == "model"}
+        return self._nodes("model")
+
+    @property
+    def seeds(self) -> Mapping[str, Any]:
+        """Return the seeds as dbt has read them, by name."""
+        return self._nodes("seed")
+
+    @property
+    def raw_sources(self) -> Mapping[str, Any]:
+        """Return the raw tables as the yml describes them, by name."""
+        sources = self.manifest.sources.values()
+        return {source.name: source for source in sources if source.schema == RAW_SCHEMA}
+
+    def _nodes(self, resource_type: str) -> Mapping[str, Any]:
+        nodes = self.manifest.nodes.values()
+        return {node.name: node for node in nodes if node.resource_type == resource_type}
 
     def dbt(self, *arguments: str, warehouse: Path, as_of: datetime | None = None) -> Any:
         """Run dbt in this process, and return its result; raise where it fails."""
@@ -89,7 +104,7 @@ class Project:
             MAILMART_AS_OF=as_of_text,
             MAILMART_PROFILE_KEY=PROFILE_KEY,
         ):
-            result = dbtRunner(manifest=self._manifest).invoke(
+            result = dbtRunner(manifest=self.manifest).invoke(
                 [
                     "--quiet",
                     *arguments,
@@ -112,16 +127,32 @@ class Project:
         if as_of not in self._statements:
             only_models = ("--select", "resource_type:model", "--indirect-selection", "empty")
             compiled = self.dbt("compile", *only_models, warehouse=self.seeded, as_of=as_of)
-            models = {one.node.unique_id: one.node for one in compiled.result.results}
-            order = TopologicalSorter(
-                {name: set(node.depends_on.nodes) & set(models) for name, node in models.items()}
-            ).static_order()
-            self._statements[as_of] = [making_of(models[name]) for name in order]
+            statements = [making_of(one.node) for one in compiled.result.results]
+            models = {statement.model: statement for statement in statements}
+            order = TopologicalSorter({s.model: s.parents & set(models) for s in statements})
+            self._statements[as_of] = [models[name] for name in order.static_order()]
         return self._statements[as_of]
 
-    def build(self, connection: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
-        """Make all relations of a world whose raw tables are filled."""
-        for statement in self.statements(as_of):
+    def build(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        as_of: datetime,
+        wanted: Collection[str] = (),
+        given: Collection[str] = (),
+    ) -> None:
+        """Make the relations of a world whose raw tables are filled.
+
+        With `wanted`, those models and what they read; `given` are relations that the test has
+        made itself.
+        """
+        statements = self.statements(as_of)
+        needed = set(wanted) or {statement.model for statement in statements}
+        for statement in reversed(statements):
+            if statement.model in needed:
+                needed |= statement.parents
+        for statement in statements:
+            if statement.model not in needed - set(given):
+                continue
             try:
                 connection.execute(statement.create)
             except duckdb.Error as error:
@@ -157,7 +188,8 @@ def making_of(node: Any) -> Statement:
         )
     else:
         create = f"create or replace table {relation} as ({node.compiled_code})"
-    return Statement(node.name, f"{node.schema}.{node.alias}", create)
+    parents = frozenset(name.rpartition(".")[2] for name in node.depends_on.nodes)
+    return Statement(node.name, parents, create)
 
 
 def landing_of(world: World, folder: Path, seed: int) -> Path:

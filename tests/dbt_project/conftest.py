@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.dbt_project.building import CATALOG, Project, load_landing, landing_of
+from tests.dbt_project.building import CATALOG, Project, landing_of, load_landing
 from tests.oracle.raw import World
 from tests.oracle.worlds import random_world
 
@@ -38,9 +38,7 @@ def built(project: Project, tmp_path_factory: pytest.TempPathFactory) -> BuiltWa
     warehouse = folder / f"{CATALOG}.duckdb"
     with duckdb.connect(warehouse) as connection:
         load_landing(connection, landing_of(world, folder / "landing", seed=11))
-    project.dbt(
-        "build", "--exclude-resource-type", "unit_test", warehouse=warehouse, as_of=as_of
-    )
+    project.dbt("build", "--exclude-resource-type", "unit_test", warehouse=warehouse, as_of=as_of)
     return BuiltWarehouse(warehouse, world, as_of)
 
 

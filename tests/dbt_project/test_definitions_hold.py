@@ -5,7 +5,6 @@ A world goes the whole way: written as files of every format, loaded by the load
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -13,10 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.dbt_project.building import CATALOG, Project, landing_of, load_landing
+from tests.dbt_project.building import Project, landing_of, load_landing
 from tests.dbt_project.conftest import BuiltWarehouse
 from tests.oracle.compare import differences
-from tests.oracle.raw import World
 from tests.oracle.worlds import random_world
 
 QUICK = range(100, 125)
