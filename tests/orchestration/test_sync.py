@@ -1,0 +1,204 @@
+"""`mailmart sync`: the delivery alone, its doors, its brakes and what it does when it cannot."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.orchestration.checkout import Checkout, Ended, Place
+from tests.orchestration.conftest import FirstRun
+from tests.orchestration.shop import FIRST_DELIVERY, TUESDAY, WEDNESDAY
+
+LEDGER = """
+    select 'profile', profile_id, null from reverse_etl.acknowledged_profiles
+    union all select 'member', profile_id, segment from reverse_etl.acknowledged_members
+    union all select 'suppression', profile_id, reason from reverse_etl.acknowledged_suppressions
+    order by all
+"""
+
+
+def test_nobody_is_told_of_people_who_may_have_said_no_since_the_last_build(built: Place) -> None:
+    before = built.deliveries()
+    built.change(
+        "insert into raw.consents (email, purpose, status, recorded_at, _loaded_at) values "
+        "('ada@tuesday.example', 'email_marketing', 'withdrawn', '2026-03-03', '2999-01-01')"
+    )
+
+    ended = built.sync()
+
+    assert ended.status == 3
+    assert "marts_older_than_raw: 1 row in raw.consents came after the newest build" in (
+        ended.last_line
+    )
+    assert "build the marts with `mailmart run`" in ended.last_line
+    assert built.deliveries() == before
+
+
+@pytest.mark.slow
+def test_a_sync_after_a_run_has_nothing_to_send(built: Place) -> None:
+    before = built.deliveries()
+
+    ended = built.sync()
+
+    assert ended.status == 0, ended.err
+    assert ended.out == "file: nothing to send; it is up to date\n"
+    assert built.deliveries() == before
+
+
+@pytest.mark.slow
+def test_a_warehouse_in_which_nothing_was_built_has_nothing_to_deliver(built: Place) -> None:
+    built.change("drop schema marts cascade", *(f"delete from raw.{t}" for t in ("consents",)))
+    built.change("delete from raw.email_events")
+
+    ended = built.sync()
+
+    assert ended.status == 1
+    assert "nothing was built in this warehouse yet; run `mailmart run` first" in ended.last_line
+    assert "Traceback" not in ended.err
+
+
+@pytest.fixture(scope="module")
+def careful(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout whose brakes hold back the removal of a single profile."""
+    checkout = Checkout.make(tmp_path_factory.mktemp("careful"))
+    settings = checkout.root / "destinations.yml"
+    text = settings.read_text(encoding="utf-8")
+    assert "min_removed: 100" in text
+    settings.write_text(text.replace("min_removed: 100", "min_removed: 0"), encoding="utf-8")
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def farewell(
+    careful: Checkout, first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Place, Ended]:
+    """The shop on the day after Ada withdrew her consent, and the run that would tell so."""
+    key = first_run.place.checkout.root / "data" / "mailmart.key"
+    (careful.root / "data").mkdir()
+    shutil.copy2(key, careful.root / "data" / "mailmart.key")
+    copy = first_run.place.copied(tmp_path_factory.mktemp("farewell"))
+    place = Place(careful, copy.folder)
+    place.put(
+        "consents/2026-03-03.csv",
+        "email,purpose,status,recorded_at",
+        "ada@tuesday.example,email_marketing,withdrawn,2026-03-03T12:00:00Z",
+    )
+    return place, place.run(WEDNESDAY)
+
+
+@pytest.fixture
+def braked(farewell: tuple[Place, Ended], tmp_path: Path) -> Place:
+    """A copy of the shop whose plan waits for somebody to confirm it."""
+    return farewell[0].copied(tmp_path)
+
+
+def plan_of(ended: Ended) -> str:
+    found = re.search(r"--confirm-plan (\w+)", ended.last_line)
+    assert found, ended.last_line
+    return found[1]
+
+
+@pytest.mark.slow
+def test_a_plan_that_removes_too_many_waits_for_somebody_to_confirm_it(
+    farewell: tuple[Place, Ended],
+) -> None:
+    place, ended = farewell
+
+    assert ended.status == 3
+    assert "nothing is sent, because" in ended.last_line
+    assert plan_of(ended)
+    assert len(place.deliveries()) == 1
+    assert "4 profiles as of 2026-03-04 06:00 UTC, 0 of them may be mailed." in ended.out
+
+
+@pytest.mark.slow
+def test_a_dry_run_shows_the_plan_and_sends_nothing(braked: Place) -> None:
+    ledger = braked.rows(LEDGER)
+
+    ended = braked.sync("--dry-run", "--destination", "file")
+
+    assert ended.status == 0, ended.err
+    assert re.match(r"file: the plan \w+ would send profiles: 1 remove; ", ended.out)
+    assert "it would wait for `mailmart sync --destination file --confirm-plan" in ended.out
+    assert "@" not in ended.out
+    assert (braked.deliveries(), braked.rows(LEDGER)) == (braked.deliveries()[:1], ledger)
+
+
+@pytest.mark.slow
+def test_a_confirmed_plan_goes_through_once_and_no_other_does(
+    farewell: tuple[Place, Ended], braked: Place
+) -> None:
+    plan = plan_of(farewell[1])
+
+    other = braked.sync("--confirm-plan", "0" * len(plan))
+    assert other.status == 3
+    assert len(braked.deliveries()) == 1
+
+    confirmed = braked.sync("--confirm-plan", plan)
+    assert confirmed.status == 0, confirmed.err
+    assert "changes delivered (profiles: 1 remove; " in confirmed.out
+    assert len(braked.deliveries()) == 2
+
+    again = braked.sync("--confirm-plan", plan)
+    assert (again.status, again.out) == (0, "file: nothing to send; it is up to date\n")
+    assert len(braked.deliveries()) == 2
+
+
+@pytest.fixture(params=["a place that is no folder", "a full disk"])
+def unwritable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """An outbox that nothing can be written to."""
+    if request.param == "a place that is no folder":
+        (tmp_path / "file").touch()
+        yield tmp_path / "file" / "outbox"
+        return
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=100", "tmpfs", str(disk)], check=False
+    )
+    if mounted.returncode:
+        pytest.skip("only the administrator may mount a disk that is full")
+    try:
+        (disk / "filling").write_bytes(b"x" * 4096)
+        yield disk / "outbox"
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.slow
+def test_an_outbox_that_cannot_be_written_to_moves_no_ledger(
+    farewell: tuple[Place, Ended], braked: Place, unwritable: Path
+) -> None:
+    ledger = braked.rows(LEDGER)
+    plan = plan_of(farewell[1])
+
+    ended = braked.sync("--confirm-plan", plan, "--outbox", unwritable)
+
+    assert ended.status == 1
+    assert f"nothing was written to {unwritable}" in ended.last_line
+    assert "Make room or give the folder another place, and run again" in ended.last_line
+    assert "Traceback" not in ended.err
+    assert braked.rows(LEDGER) == ledger
+
+    mended = braked.sync("--confirm-plan", plan_of(braked.sync()))
+    assert mended.status == 0, mended.err
+    assert len(braked.deliveries()) == 2
+
+
+@pytest.mark.slow
+def test_too_little_data_to_train_on_is_said_and_no_error(built: Place) -> None:
+    ended = built.checkout.mailmart("train", "--warehouse", built.warehouse)
+
+    assert ended.status == 0, ended.err
+    assert ended.out.count("Too little data to train the ") == 2
+
+
+def test_the_first_delivery_was_of_one_profile_and_two_segments(first_run: FirstRun) -> None:
+    assert FIRST_DELIVERY in " ".join(first_run.ended.out.split())
+    assert len(first_run.place.rows(LEDGER)) == 3
+    assert TUESDAY[:10].replace("-", "") in first_run.place.deliveries()[0]
