@@ -58,7 +58,7 @@ class LoadStopped(Exception):
 
 @dataclass(frozen=True)
 class FileProblem:
-    """A file that is not loaded, or not as it is now, and what to do about it."""
+    """A file that is not loaded, or not as it is now; the message says so with its path."""
 
     table: str
     path: str
@@ -82,6 +82,15 @@ class UnknownColumn:
     table: str
     column: str
     files: int
+
+    @property
+    def message(self) -> str:
+        """Say so in a sentence."""
+        files = "1 file" if self.files == 1 else f"{self.files} files"
+        return (
+            f"{self.table}: the contract does not know the column {self.column}, "
+            f"which is left out ({files})"
+        )
 
 
 @dataclass(frozen=True)
@@ -400,7 +409,7 @@ class _Load:
             return None
 
     def _complain(self, file: LandingFile, status: Status, message: str) -> None:
-        self.problems.append(FileProblem(file.table, file.path, status, message))
+        self.problems.append(FileProblem(file.table, file.path, status, f"{file.path}: {message}"))
 
     def _count(self, outcome: Outcome) -> None:
         before = self.loads.get(outcome.file.table, TableLoad())

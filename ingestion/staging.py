@@ -160,6 +160,9 @@ def _rules(table: Table, cells: Mapping[str, Cell]) -> Iterator[Flaw]:
     """Yield what makes a row unusable, in the order of the table's columns."""
     for column in table.columns:
         if column.name not in cells:
+            if column.is_required:
+                # Files without it are refused, unless none of their lines has any column.
+                yield Flaw("true", f"{column.name} is missing")
             continue
         value, raw = quoted(column.name), _raw(column)
         is_empty = f"{value} is null"

@@ -139,6 +139,7 @@ def test_a_full_disk_is_said_in_a_sentence_and_the_rest_is_loaded_when_there_is_
         assert connection.execute("select count(*) from raw.loaded_files").fetchall() == [(4,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["csv", "json", "parquet"])
 def test_a_file_larger_than_the_memory_is_loaded(tmp_path: Path, ending: str) -> None:
     folder = tmp_path / "landing" / "products"

@@ -12,7 +12,10 @@ from tests.ingestion.conftest import ADA, BO, CONSENTS_HEADER, CY, LOADED_AT, Wo
 
 
 def messages(world: World) -> dict[str, str]:
-    return {problem.path: problem.message for problem in world.load().problems}
+    return {
+        problem.path: problem.message.removeprefix(f"{problem.path}: ")
+        for problem in world.load().problems
+    }
 
 
 def test_names_that_are_patterns_or_partitions_elsewhere_are_plain_names_here(
@@ -179,8 +182,11 @@ def test_unknown_columns_are_left_out_and_named_once(world: World) -> None:
     cells = {name: [value] for name, value in consent(Form="f3").items()}
     world.write_parquet("consents/c.parquet", cells)
     report = world.load()
-    named = [(column.column, column.files) for column in report.unknown_columns]
-    assert named == [("Form", 1), ("form", 2), ("shop", 1)]
+    assert [column.message for column in report.unknown_columns] == [
+        "consents: the contract does not know the column Form, which is left out (1 file)",
+        "consents: the contract does not know the column form, which is left out (2 files)",
+        "consents: the contract does not know the column shop, which is left out (1 file)",
+    ]
     assert world.rows("select path, unknown_columns from raw.loaded_files order by 1") == [
         ("consents/a.csv", '["form"]'),
         ("consents/b.ndjson", '["form", "shop"]'),

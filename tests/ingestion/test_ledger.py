@@ -112,7 +112,7 @@ def test_a_rejected_file_is_named_by_every_load_and_tried_again_when_it_changes(
     for _ in range(2):
         report = world.load()
         assert [p.message for p in report.problems] == [
-            "the required column recorded_at is missing"
+            "consents/a.csv: the required column recorded_at is missing"
         ]
     file.write_text(CONSENTS_HEADER + ADA)
     assert not world.load(LATER).problems

@@ -95,6 +95,15 @@ def test_a_broken_json_line_is_rejected_alone(world: World) -> None:
     ]
 
 
+def test_a_file_of_nothing_but_broken_lines_has_all_of_them_rejected(world: World) -> None:
+    world.write("consents/a.ndjson", '{"email"\n{}\n')
+    world.load()
+    assert world.rejected() == [
+        (1, "the line is not JSON", '{"email"'),
+        (2, "email is missing", "{}"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
