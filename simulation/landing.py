@@ -29,6 +29,8 @@ _MONTHLY: Final[dict[str, tuple[Format, ...]]] = {
 
 # Written as milliseconds since 1970, as some services do.
 _EPOCH_FORMAT: Final = "jsonl.gz"
+# Written with its columns in capitals and in reverse: the contract goes by name alone.
+_OTHER_HEADER_FORMAT: Final = "csv.gz"
 
 _COMPRESSION: Final = 4
 _NO_DICTIONARY: Final = {"event_id", "message_id", "session_id", "occurred_at", "order_id"}
@@ -113,7 +115,7 @@ def write(file: Path, table: pa.Table, file_format: Format, name: str, breaks: i
         )
         return Written(len(table), 0)
     is_csv = file_format.startswith("csv")
-    text = _as_text(table, is_csv, file_format == _EPOCH_FORMAT, file)
+    text = _as_text(table, file_format, file)
     if breaks:
         break_rows = _broken_csv if is_csv else _broken_json
         text, breaks = break_rows(text, name, breaks)
@@ -124,18 +126,25 @@ def write(file: Path, table: pa.Table, file_format: Format, name: str, breaks: i
     return Written(len(table), breaks)
 
 
-def _as_text(table: pa.Table, is_csv: bool, has_epochs: bool, file: Path) -> bytes:
+def _as_text(table: pa.Table, file_format: Format, file: Path) -> bytes:
+    is_csv = file_format.startswith("csv")
+    has_epochs = file_format == _EPOCH_FORMAT
+    has_other_header = file_format == _OTHER_HEADER_FORMAT
     times = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
     as_time = "epoch_ms({})" if has_epochs else "strftime({}, '%Y-%m-%dT%H:%M:%S.%gZ')"
-    changed = ", ".join(f'{as_time.format(_quoted(each))} as "{each}"' for each in times)
-    replacing = f"replace ({changed})" if changed else ""
-    # A file of some columns in capitals and another order: the contract goes by name.
+    values = {
+        each: as_time.format(_quoted(each)) if each in times else _quoted(each)
+        for each in table.column_names
+    }
+    if has_other_header:
+        values = {each.upper(): values[each] for each in reversed(values)}
+    columns = ", ".join(f"{value} as {_quoted(each)}" for each, value in values.items())
     plain = file.with_name(f".{file.name}.txt")
     kind = "format csv, header" if is_csv else "format json"
     with duckdb.connect(config={"threads": 1, "autoload_known_extensions": False}) as connection:
         connection.register("rows_to_write", table)
         connection.execute(
-            f"copy (select * {replacing} from rows_to_write) to '{_escaped(plain)}' ({kind})"
+            f"copy (select {columns} from rows_to_write) to '{_escaped(plain)}' ({kind})"
         )
     text = plain.read_bytes()
     plain.unlink()
@@ -204,7 +213,7 @@ _BREAK_JSON: Final[tuple[Callable[[dict[str, object], bytes], bytes], ...]] = (
 def _broken_csv(text: bytes, name: str, breaks: int) -> tuple[bytes, int]:
     """Put broken rows behind the header: too many fields, an unusable time, a lone word."""
     end = text.find(b"\n") + 1
-    columns = text[:end].decode().strip().split(",")
+    columns = text[:end].decode().strip().lower().split(",")
     values = dict.fromkeys(columns, "")
     values |= {each: _EXAMPLE[each] for each in columns if each in _EXAMPLE}
     wrong = [

@@ -15,7 +15,7 @@ from simulation.people import Codes, Flags, People, pick, vigour
 _SEND_HOURS: Final = np.array([7, 8, 9, 10, 12, 15, 17, 18, 19, 20])
 
 # A send is spread over so long, as services throttle.
-_THROTTLE: Final = 20 * MINUTE
+THROTTLE: Final = 20 * MINUTE
 
 # Base log-odds are sought between these.
 _LOWEST_BASE, _HIGHEST_BASE = -12.0, 6.0
@@ -120,37 +120,76 @@ def address(
     params: Params,
     calendar: Calendar,
 ) -> Messages:
-    """Draw who gets which mailing while nothing but consent and sunset stands in the way."""
-    opening = params.opening
-    inclusion = np.array(list(params.mailing.frequency_inclusion.values()))[people.frequency]
+    """Draw who gets which mailing up to the end, as if nobody unsubscribed or bounced."""
     at = mailings.sent_at(calendar)
-    is_for_members = mailings.category == _code_of("members", params)
     chosen = (
-        (rng.random((len(people), len(mailings)), dtype=np.float32) < inclusion[:, None])
+        (rng.random((len(people), len(mailings)), dtype=np.float32) < inclusion(people, params))
+        & may_get(people, mailings, params)
         & (at >= people.signed_up[:, None] + HOUR)
         & (at < people.mailed_until[:, None])
-        & (~is_for_members | (people.loyalty >= params.mailing.members_loyalty)[:, None])
+        & (at < calendar.end + DAY)
     )
     person, mailing = np.nonzero(chosen)
-    place = people.place[person]
-    own_clock = (
-        mailings.day[mailing]
-        + mailings.hour[mailing] * HOUR
-        - calendar.offsets[place, calendar.day(mailings.day[mailing])]
-    )
-    sent = np.where(mailings.is_local[mailing], own_clock, at[mailing])
-    sent += (rng.random(len(person)) * _THROTTLE).astype(np.int64)
+    sent = planned_for(people, person, mailings, mailing, calendar)
+    sent += (rng.random(len(person)) * THROTTLE).astype(np.int64)
     fits = (
         (sent >= calendar.start)
+        & (sent <= calendar.end)
         & (sent > people.signed_up[person])
         & (sent < people.mailed_until[person])
     )
-    person, mailing, sent, place = person[fits], mailing[fits], sent[fits], place[fits]
+    person, mailing, sent = person[fits], mailing[fits], sent[fits]
+    odds = reading_log_odds(people, person, mailings, mailing, sent, base, params, calendar)
+    return Messages(
+        person=person,
+        mailing=mailing,
+        sent=sent,
+        probability=mean_logistic(odds, params.opening.mailing_quality_spread),
+        actual=logistic(odds + mailings.quality[mailing]),
+    )
 
+
+def inclusion(people: People, params: Params) -> Floats:
+    """Return the probability that a person gets a mailing at all, as a column."""
+    of_class = np.array(list(params.mailing.frequency_inclusion.values()))
+    chances: Floats = of_class[people.frequency][:, None]
+    return chances
+
+
+def may_get(people: People, mailings: Mailings, params: Params) -> Flags:
+    """Tell which mailings (columns) are meant for which people (rows): some for members alone."""
+    is_for_members = mailings.category == _code_of("members", params)
+    is_member = people.loyalty >= params.mailing.members_loyalty
+    allowed: Flags = ~is_for_members | is_member[:, None]
+    return allowed
+
+
+def planned_for(
+    people: People, person: Codes, mailings: Mailings, mailing: Codes, calendar: Calendar
+) -> Times:
+    """Return when messages are due: by the shop's clock or the recipient's."""
+    day = mailings.day[mailing]
+    offset = calendar.offsets[people.place[person], calendar.day(day)]
+    own_clock = day + mailings.hour[mailing] * HOUR - offset
+    return np.where(mailings.is_local[mailing], own_clock, mailings.sent_at(calendar)[mailing])
+
+
+def reading_log_odds(
+    people: People,
+    person: Codes,
+    mailings: Mailings,
+    mailing: Codes,
+    sent: Times,
+    base: float,
+    params: Params,
+    calendar: Calendar,
+) -> Floats:
+    """Return the log-odds that messages are read by people in full vigour, but for quality."""
+    opening = params.opening
     category = mailings.category[mailing]
     tenure_days = (sent - people.signed_up[person]) / DAY
-    from_peak = calendar.local_hour(sent, place) - people.peak_hour[person]
-    log_odds = (
+    from_peak = calendar.local_hour(sent, people.place[person]) - people.peak_hour[person]
+    odds: Floats = (
         base
         + people.reading[person]
         + np.array(list(opening.category_effects.values()))[category]
@@ -158,13 +197,7 @@ def address(
         + opening.hour_effect * np.cos(from_peak * (2 * np.pi / 24))
         + opening.honeymoon_effect * np.exp(-tenure_days / opening.honeymoon_days)
     )
-    return Messages(
-        person=person,
-        mailing=mailing,
-        sent=sent,
-        probability=mean_logistic(log_odds, opening.mailing_quality_spread),
-        actual=logistic(log_odds + mailings.quality[mailing]),
-    )
+    return odds
 
 
 def _code_of(category: str, params: Params) -> int:

@@ -144,7 +144,8 @@ class Browsing(_Section):
     """What people do on the site."""
 
     visits_per_30_days: Positive
-    visit_spread: float
+    most_per_30_days: Positive
+    interest_effect: float
     return_visits: Annotated[float, Field(ge=0)]
     return_days: Positive
     loyalty_effect: float
@@ -168,8 +169,10 @@ class Orders(_Section):
     """What people buy."""
 
     per_30_days: Positive
-    spread: float
+    most_per_30_days: Positive
+    interest_effect: float
     loyalty_effect: float
+    spread: float
     click_conversion: Share
     lines_mean: Annotated[float, Field(ge=1)]
     paid: Share
@@ -269,8 +272,9 @@ def load(file: Path = DEFAULT_FILE) -> Params:
     """
     try:
         return Params.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{file} is not YAML: {error}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise ValueError(f"{file}, line {line}, is not YAML: {error.problem}") from error
     except ValidationError as error:
         wrong = error.errors()[0]
         setting = ".".join(str(part) for part in wrong["loc"]) or "the file"

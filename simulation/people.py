@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from simulation.calendar import DAY, ELSEWHERE, NEVER, NEW_YORK, Calendar, Floats, Times
 from simulation.names import DOMAINS, FAMILY, GIVEN
-from simulation.odds import log_odds, normal_quantile
+from simulation.odds import log_odds, logistic, normal_quantile
 from simulation.params import Params
 from simulation.text import choose
 
@@ -61,6 +61,7 @@ class People:
     hazard: Floats
     decline_starts: Times
     gone: Times
+    sunset: Times
     mailed_until: Times
     address_dies: Times
     consent: Codes
@@ -174,6 +175,8 @@ def draw(
     minds_at = signed_up + _between(rng, (20.0, 400.0), count)
 
     browsing, orders = params.browsing, params.orders
+    # Who visits much also buys much.
+    interest = spread_evenly(rng, count)
     number = np.arange(first, first + count)
     given = rng.integers(0, len(GIVEN), count)
     family = rng.integers(0, len(FAMILY), count)
@@ -198,18 +201,23 @@ def draw(
         peak_hour=_peak_hours(rng, count),
         quickness=rng.standard_normal(count),
         clicking=clicking,
-        visits_per_day=browsing.visits_per_30_days
-        / 30
-        * np.exp(
-            browsing.visit_spread * rng.standard_normal(count) + browsing.loyalty_effect * loyalty
+        visits_per_day=_rate(
+            browsing.visits_per_30_days,
+            browsing.most_per_30_days,
+            browsing.interest_effect * interest + browsing.loyalty_effect * loyalty,
         ),
-        orders_per_day=orders.per_30_days
-        / 30
-        * np.exp(orders.spread * rng.standard_normal(count) + orders.loyalty_effect * loyalty),
+        orders_per_day=_rate(
+            orders.per_30_days,
+            orders.most_per_30_days,
+            orders.interest_effect * interest
+            + orders.loyalty_effect * loyalty
+            + orders.spread * rng.standard_normal(count),
+        ),
         signed_up=signed_up,
         hazard=hazard,
         decline_starts=decline_starts,
         gone=gone,
+        sunset=sunset,
         mailed_until=mailed_until,
         address_dies=np.where(is_dead, signed_up, dies),
         consent=consent,
@@ -257,6 +265,14 @@ def _first_arrival(rng: np.random.Generator, hazard: Floats, params: Params) -> 
     target = rng.exponential(size=len(hazard))
     later = early + (target - raised * early) / hazard
     return np.where(target < raised * early, target / raised, later).astype(np.int64)
+
+
+def _rate(typical: float, most: float, effects: Floats) -> Floats:
+    """Return rates per day: typical and greatest ones per 30 days, effects on the log-odds scale.
+
+    The rarer an event, the more the effects multiply its rate; nobody exceeds the greatest.
+    """
+    return most / 30 * logistic(log_odds(typical / most) + effects)
 
 
 def _exponential(rng: np.random.Generator, mean_days: float, count: int) -> Times:

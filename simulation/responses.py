@@ -126,14 +126,12 @@ def respond(
     params: Params,
     calendar: Calendar,
 ) -> Responses:
-    """Let people and machines respond to the messages sent up to the end."""
+    """Let people and machines respond to the messages of the whole time."""
     mailing, delay = params.mailing, OpenDelay(params.targets, params.opening.quickness)
-    messages = addressed.only(addressed.sent <= calendar.end)
-
-    is_dead = messages.sent >= people.address_dies[messages.person]
+    is_dead = addressed.sent >= people.address_dies[addressed.person]
     bounced = np.full(len(people), NEVER)
-    np.minimum.at(bounced, messages.person[is_dead], messages.sent[is_dead])
-    messages = messages.only(messages.sent <= bounced[messages.person])
+    np.minimum.at(bounced, addressed.person[is_dead], addressed.sent[is_dead])
+    messages = addressed.only(addressed.sent <= bounced[addressed.person])
     count, person = len(messages), messages.person
 
     is_hard = messages.sent >= people.address_dies[person]

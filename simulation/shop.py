@@ -4,7 +4,7 @@ How it works. Everything is drawn from one seed, in chunks of people, so that th
 and a chunk is the same whatever ran before it. The numbers are in `params.yaml`.
 
 1. `people`: a person has latent traits: openness (to mail), loyalty, tastes, favourite hour,
-   quickness, device, a frequency class. Half signed up before the simulated time began. A hazard
+   quickness, device, a frequency class. Most signed up before the simulated time began. A hazard
    that depends on loyalty, openness, frequency class and tenure decides when a decline begins;
    activity then falls linearly to nothing, and stays there.
 2. `mail`: mailings go out several times a week in categories; each has a quality of its own. A
@@ -152,6 +152,11 @@ def _hash(params: Params) -> str:
 def _existing(out: Path, call: tuple[int, int, int, str]) -> SimulationSummary | None:
     """Return the summary of an earlier, equal call; raise if the place is taken by another."""
     if not (out / "landing").exists():
+        if (out / "truth").exists() and not (out / "truth" / _SUMMARY).exists():
+            raise FileExistsError(
+                f"{out / 'truth'} exists already and was not made by a simulation; choose another "
+                "folder or remove it"
+            )
         return None
     file = out / "truth" / _SUMMARY
     if file.exists():
@@ -334,7 +339,6 @@ def _simulate_chunk(
         written["erasure_requests"] = landing.write(file, requests, "csv", "erasure_requests")
     hidden = truths.tables(
         group,
-        addressed,
         answered,
         visited,
         known,
@@ -342,6 +346,7 @@ def _simulate_chunk(
         erased_at,
         shop.keys.cookie,
         shop.mailings,
+        shop.base,
         params,
         calendar,
     )

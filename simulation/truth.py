@@ -2,19 +2,21 @@
 
 Churn is meant as the project defines it: at a cutoff c, no human open, click or order in
 (c, c + 30 d]. Its probability is that of one who knows at c all of a person's traits and whether a
-decline has begun, the mailing calendar and which messages are still unread, but no quality of a
-mailing and nothing that happens later. Then the messages respond independently, so that the
-probability is a product:
+decline has begun, the mailing calendar and which messages are still unread, but neither who will
+get which mailing, nor a mailing's quality, nor anything that happens later. Then the messages
+respond independently, so that the probability is a product:
 
     P(churn) = sum over when a decline begins of P(begins then)
                x product over messages of (1 - P(an event of the message falls in the window))
                x exp(-expected orders in the window)
 
 A decline that is to begin after c is integrated over three parts of the window, at their middles.
-Two liberties: ends of consent within the window are taken as known, and of a message read before c
-it is not used whether it was opened again before c as well.
+Two liberties: consents withdrawn and addresses that die within the window are left out (a
+thousandth of the people each), and of a message read before c it is not used whether it was opened
+again before c as well.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -24,10 +26,17 @@ import pyarrow.compute as pc
 from simulation.browsing import STRANGER, Browsing
 from simulation.calendar import DAY, HORIZON_DAYS, HOUR, NEVER, PLACES, Calendar, Floats, Times
 from simulation.crm import Contacts
-from simulation.mail import Mailings, Messages
-from simulation.odds import OpenDelay, logistic
+from simulation.mail import (
+    THROTTLE,
+    Mailings,
+    inclusion,
+    may_get,
+    planned_for,
+    reading_log_odds,
+)
+from simulation.odds import OpenDelay, logistic, mean_logistic
 from simulation.params import Params
-from simulation.people import PRIVACY, Codes, People, cumulative_hazard, vigour
+from simulation.people import GRANTED, PRIVACY, Codes, People, cumulative_hazard, vigour
 from simulation.responses import Responses
 from simulation.text import choose, hex_ids, scramble, timestamps
 
@@ -66,16 +75,16 @@ def _deliverable(params: Params) -> float:
 
 def churn_probabilities(
     people: People,
-    addressed: Messages,
+    mailings: Mailings,
     responses: Responses,
     cutoff: int,
+    base: float,
     params: Params,
     calendar: Calendar,
 ) -> tuple[Floats, Floats]:
     """Return each person's probability of churning at a cutoff, for both addresses.
 
-    `addressed` holds the messages up to the horizon, as if nobody unsubscribed. The second
-    address gets orders alone; where a person has none, its entry means nothing.
+    The second address gets orders alone; where a person has none, its entry means nothing.
     """
     window = HORIZON_DAYS * DAY
     is_declining = people.decline_starts <= cutoff
@@ -86,7 +95,9 @@ def churn_probabilities(
     staying = np.exp(hazards[0] - hazards)
 
     quiet = _quiet_before(people, responses, cutoff, params)
+    ahead = _ahead(people, mailings, responses, cutoff, base, params, calendar)
     typical_decline = round(sum(params.leaving.decline_days) / 2 * DAY)
+    share = people.has_second_address * params.people.share_of_orders_to_second_address
     first, second = np.zeros(len(people)), np.zeros(len(people))
     for part in range(_PARTS + 1):
         if part == 0:
@@ -100,11 +111,20 @@ def churn_probabilities(
             ends = starts + typical_decline
             weight = np.where(is_declining, 0.0, staying[part - 1] - staying[part])
         orders = _expected_orders(people, starts, ends, cutoff, params, calendar)
-        share = people.has_second_address * params.people.share_of_orders_to_second_address
-        mail = _quiet_after(people, addressed, responses, starts, ends, cutoff, params)
+        left = vigour(ahead.sent, starts[ahead.person], ends[ahead.person])
+        mail = _log_quiet(people, ahead.person, ahead.odds * left)
         first += weight * np.exp(quiet + mail - orders * (1 - share))
         second += weight * np.exp(-orders * share)
     return first, second
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """Messages that may come: one entry each, `odds` of an event for a person in full vigour."""
+
+    person: Codes
+    sent: Times
+    odds: Floats
 
 
 def _click_odds(people: People) -> Floats:
@@ -112,10 +132,10 @@ def _click_odds(people: People) -> Floats:
     return np.where(people.client == PRIVACY, logistic(people.clicking), 1.0)
 
 
-def _log_quiet(people: People, messages: Messages, odds: Floats) -> Floats:
-    """Sum ln(1 - odds) of messages per person."""
+def _log_quiet(people: People, person: Codes, odds: Floats) -> Floats:
+    """Sum ln(1 - odds) per person."""
     logs = np.log1p(-np.minimum(odds, 1 - 1e-12))
-    return np.bincount(messages.person, weights=logs, minlength=len(people)).astype(np.float64)
+    return np.bincount(person, weights=logs, minlength=len(people)).astype(np.float64)
 
 
 def _quiet_before(people: People, responses: Responses, cutoff: int, params: Params) -> Floats:
@@ -133,43 +153,54 @@ def _quiet_before(people: People, responses: Responses, cutoff: int, params: Par
     reads = messages.probability * left
     is_unread = (read > cutoff) & (responses.delivered[recent] < NEVER)
     late_read = is_unread * reads * (by_then - so_far) / (1 - reads * so_far)
-    quiet = _log_quiet(people, messages, late_read * _click_odds(people)[person])
+    quiet = _log_quiet(people, person, late_read * _click_odds(people)[person])
 
     is_open = (read <= cutoff) & people.is_visible()[person]
     since = np.where(is_open, cutoff - np.minimum(read, cutoff), 0)
     still_to_come = np.exp(-since / mean_pause) * (1 - np.exp(-HORIZON_DAYS * DAY / mean_pause))
     for probability in params.opening.reopen_probabilities:
-        quiet += _log_quiet(people, messages, is_open * probability * still_to_come)
+        quiet += _log_quiet(people, person, is_open * probability * still_to_come)
     return quiet
 
 
-def _quiet_after(
+def _ahead(
     people: People,
-    addressed: Messages,
+    mailings: Mailings,
     responses: Responses,
-    starts: Times,
-    ends: Times,
     cutoff: int,
+    base: float,
     params: Params,
-) -> Floats:
-    """Return ln P(no event in the window from messages sent in it), given the decline."""
-    is_mailed = ~((responses.stopped <= cutoff) & (responses.resumed > cutoff)) & (
-        people.address_dies > cutoff
-    )
+    calendar: Calendar,
+) -> _Ahead:
+    """Return every message that may be sent in the window to those who are mailed at the cutoff.
+
+    Whether a person gets a mailing is not known before; when the consent expires is.
+    """
     horizon = cutoff + HORIZON_DAYS * DAY
-    messages = addressed.only(
-        (addressed.sent > cutoff) & (addressed.sent <= horizon) & is_mailed[addressed.person]
+    is_mailed = (
+        (people.consent == GRANTED)
+        & (people.signed_up < cutoff)
+        & (people.consent_withdrawn > cutoff)
+        & (people.sunset > cutoff)
+        & ~((responses.stopped <= cutoff) & (responses.resumed > cutoff))
+        & (people.address_dies > cutoff)
     )
-    person = messages.person
+    at = mailings.sent_at(calendar)
+    is_near = (at > cutoff - DAY) & (at <= horizon + DAY)
+    person, mailing = np.nonzero(is_mailed[:, None] & is_near & may_get(people, mailings, params))
+    sent = planned_for(people, person, mailings, mailing, calendar) + THROTTLE // 2
+    fits = (sent > cutoff) & (sent <= horizon) & (sent < people.consent_expires[person])
+    person, mailing, sent = person[fits], mailing[fits], sent[fits]
+    log_odds = reading_log_odds(people, person, mailings, mailing, sent, base, params, calendar)
     delay = OpenDelay(params.targets, params.opening.quickness)
     odds = (
-        messages.probability
-        * vigour(messages.sent, starts[person], ends[person])
+        inclusion(people, params)[person, 0]
+        * mean_logistic(log_odds, params.opening.mailing_quality_spread)
         * _deliverable(params)
-        * delay.share_within((horizon - messages.sent).astype(float), people.quickness[person])
+        * delay.share_within((horizon - sent).astype(float), people.quickness[person])
         * _click_odds(people)[person]
     )
-    return _log_quiet(people, messages, odds)
+    return _Ahead(person, sent, odds)
 
 
 def _expected_orders(
@@ -193,7 +224,6 @@ def _expected_orders(
 
 def tables(
     people: People,
-    addressed: Messages,
     responses: Responses,
     browsing: Browsing,
     contacts: Contacts,
@@ -201,6 +231,7 @@ def tables(
     erased_at: Times,
     cookie_key: int,
     mailings: Mailings,
+    base: float,
     params: Params,
     calendar: Calendar,
 ) -> dict[str, pa.Table]:
@@ -212,7 +243,7 @@ def tables(
         "people": _people(people, person_ids, responses, erased_at, params, calendar),
         "identities": _identities(people, person_ids, browsing, contacts, cookie_key),
         "messages": _messages(people, person_ids, responses, message_ids, mailings, params),
-        "churn": _churn(people, person_ids, addressed, responses, params, calendar),
+        "churn": _churn(people, person_ids, mailings, responses, base, params, calendar),
     }
 
 
@@ -348,15 +379,18 @@ def _messages(
 def _churn(
     people: People,
     person_ids: pa.Array,
-    addressed: Messages,
+    mailings: Mailings,
     responses: Responses,
+    base: float,
     params: Params,
     calendar: Calendar,
 ) -> pa.Table:
     """Return one row per person, address and cutoff from the sign-up on."""
     parts = []
     for cutoff in calendar.cutoffs():
-        first, second = churn_probabilities(people, addressed, responses, cutoff, params, calendar)
+        first, second = churn_probabilities(
+            people, mailings, responses, cutoff, base, params, calendar
+        )
         for probabilities, addresses, keep in (
             (first, people.addresses, people.signed_up < cutoff),
             (
