@@ -1,4 +1,5 @@
-{%- set as_of_at = as_of_datetime() -%}
+-- noqa: disable=layout.indent
+{% set as_of_at = as_of_datetime() -%}
 {%- set cutoffs = [as_of_at] -%}
 {%- if var('cutoffs') is none -%}
     {%- for months_back in range(12) -%}

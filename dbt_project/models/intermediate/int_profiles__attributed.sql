@@ -70,7 +70,11 @@ web_places as (
         *,
         row_number() over (
             partition by profile_key
-            order by occurred_at desc, country, region nulls last, city nulls last
+            order by
+                occurred_at desc,
+                country asc,
+                region asc nulls last,
+                city asc nulls last
         ) as place_rank
     from web_events
 ),

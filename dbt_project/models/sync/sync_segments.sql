@@ -5,10 +5,10 @@ final as (
     {%- for segment in segments %}
     select
         {{ dbt.string_literal(segment.name) }} as segment,
-        {%- for text in ['description', 'rule', 'reason'] %}
-        {{ dbt.string_literal(dbt.escape_single_quotes(segment[text])) }}
-            as {{ text }}{{ "," if not loop.last }}
-        {%- endfor %}
+        {{ dbt.string_literal(dbt.escape_single_quotes(segment.description)) }}
+            as description,
+        {{ dbt.string_literal(dbt.escape_single_quotes(segment.rule)) }} as rule,
+        {{ dbt.string_literal(dbt.escape_single_quotes(segment.reason)) }} as reason
     {{ "union all" if not loop.last }}
     {%- endfor %}
 )

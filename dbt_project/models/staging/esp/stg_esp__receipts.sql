@@ -15,7 +15,7 @@ final as (
         outcome,
         reason,
         attempts,
-        source.at as answered_at
+        {{ adapter.quote('at') }} as answered_at
     from source
 )
 
