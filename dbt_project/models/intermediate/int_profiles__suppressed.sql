@@ -79,33 +79,20 @@ standing as (
     select
         newest_refusals.email,
         newest_refusals.event_type,
-        {%- for evidence in ['known', 'heard'] %}
-        newest_refusals.{{ evidence }}_at is not null
+        newest_refusals.known_at is not null
         and (
             newest_refusals.event_type = 'bounce'
             or newest_grants.granted_at is null
-            or newest_grants.granted_at <= newest_refusals.{{ evidence }}_at
-        ) as is_{{ evidence }}{{ "," if not loop.last }}
-        {%- endfor %}
+            or newest_grants.granted_at <= newest_refusals.known_at
+        ) as is_known,
+        newest_refusals.heard_at is not null
+        and (
+            newest_refusals.event_type = 'bounce'
+            or newest_grants.granted_at is null
+            or newest_grants.granted_at <= newest_refusals.heard_at
+        ) as is_heard
     from newest_refusals
     left join newest_grants on newest_refusals.email = newest_grants.email
-),
-
-pivoted as (
-    select
-        email,
-        {%- for evidence in ['known', 'heard'] %}
-        {%- for event_type in ['bounce', 'complaint', 'unsubscribe'] %}
-        max(
-            case
-                when event_type = '{{ event_type }}' and is_{{ evidence }} then 1
-                else 0
-            end
-        ) = 1 as is_{{ event_type }}_{{ evidence }}{{ "," if not loop.last }}
-        {%- endfor %}{{ "," if not loop.last }}
-        {%- endfor %}
-    from standing
-    group by email
 ),
 
 refused_by_destinations as (
@@ -120,22 +107,33 @@ final as (
     select
         profiles.profile_key,
         case
-            when pivoted.is_bounce_known then 'hard_bounce'
+            when bounces.is_known then 'hard_bounce'
             when refused_by_destinations.is_known then 'destination'
-            when pivoted.is_complaint_known then 'complaint'
-            when pivoted.is_unsubscribe_known then 'unsubscribe'
+            when complaints.is_known then 'complaint'
+            when unsubscribes.is_known then 'unsubscribe'
         end as suppression_reason,
         case
-            when pivoted.is_bounce_heard then 'hard_bounce'
+            when bounces.is_heard then 'hard_bounce'
             when refused_by_destinations.profile_id is not null then 'destination'
-            when pivoted.is_complaint_heard then 'complaint'
-            when pivoted.is_unsubscribe_heard then 'unsubscribe'
+            when complaints.is_heard then 'complaint'
+            when unsubscribes.is_heard then 'unsubscribe'
         end as delivery_suppression_reason
     from profiles
-    left join pivoted on profiles.email = pivoted.email
+    left join standing as bounces
+        on profiles.email = bounces.email and bounces.event_type = 'bounce'
+    left join standing as complaints
+        on profiles.email = complaints.email and complaints.event_type = 'complaint'
+    left join standing as unsubscribes
+        on
+            profiles.email = unsubscribes.email
+            and unsubscribes.event_type = 'unsubscribe'
     left join refused_by_destinations
         on profiles.profile_id = refused_by_destinations.profile_id
-    where pivoted.email is not null or refused_by_destinations.profile_id is not null
+    where
+        bounces.email is not null
+        or complaints.email is not null
+        or unsubscribes.email is not null
+        or refused_by_destinations.profile_id is not null
 )
 
 select * from final
