@@ -71,10 +71,9 @@ changes as (
         and leaves_at <= {{ as_of() }}
 ),
 
-final as (
+summed as (
     select
         profile_key,
-        changed_at,
         {%- for tier, prefix in tiers_with_a_rule() %}
         {%- for event_type, measure in [('open', 'opened'), ('click', 'clicked')] %}
         sum(
@@ -83,11 +82,25 @@ final as (
                     then change
                 else 0
             end
-        ) as {{ measure }}_{{ prefix }}_change{{ "," if not loop.last }}
-        {%- endfor %}{{ "," if not loop.last }}
+        ) as {{ measure }}_{{ prefix }}_change,
         {%- endfor %}
+        {%- endfor %}
+        changed_at
     from changes
     group by profile_key, changed_at
+),
+
+final as (
+    select
+        profile_key,
+        changed_at,
+        opened_high_change,
+        clicked_high_change,
+        opened_moderate_change,
+        clicked_moderate_change,
+        opened_lapsing_change,
+        clicked_lapsing_change
+    from summed
 )
 
 select * from final

@@ -4,8 +4,7 @@
     before (a burst is recognised that late), the rest a microsecond before.
 -#}
 {%- set day = 24 * 60 * 60 * 1000000 -%}
-{%- set moment = 1 -%}
-{%- set settling = 10 * 1000000 + moment -%}
+{%- set settling = 10 * 1000000 + 1 -%}
 with
 
 messages as (
@@ -185,26 +184,39 @@ measured as (
         max(visited_at) over past as last_visited_at
     from timed
     window
-        {%- for prefix, end in [('', moment), ('settled_', settling)] %}
-        {{ prefix }}past as (
-            partition by profile_key
-            order by happened_us
-            range between unbounded preceding and {{ end }} preceding
-        ),
         {%- for days in [7, 30, 90] %}
-        {{ prefix }}last_{{ days }}_days as (
+        last_{{ days }}_days as (
             partition by profile_key
             order by happened_us
-            range between {{ days * day - 1 }} preceding and {{ end }} preceding
+            range between {{ days * day - 1 }} preceding and 1 preceding
+        ),
+        settled_last_{{ days }}_days as (
+            partition by profile_key
+            order by happened_us
+            range between {{ days * day - 1 }} preceding and {{ settling }} preceding
         ),
         {%- endfor %}
+        past as (
+            partition by profile_key
+            order by happened_us
+            range between unbounded preceding and 1 preceding
+        ),
+        settled_past as (
+            partition by profile_key
+            order by happened_us
+            range between unbounded preceding and {{ settling }} preceding
+        ),
         -- What the person made of mails about the same thing.
-        {{ prefix }}category_last_365_days as (
+        category_last_365_days as (
             partition by profile_key, category
             order by happened_us
-            range between {{ 365 * day - 1 }} preceding and {{ end }} preceding
-        ){{ "," if not loop.last }}
-        {%- endfor %}
+            range between {{ 365 * day - 1 }} preceding and 1 preceding
+        ),
+        settled_category_last_365_days as (
+            partition by profile_key, category
+            order by happened_us
+            range between {{ 365 * day - 1 }} preceding and {{ settling }} preceding
+        )
 ),
 
 -- An empty stretch has no sum. A message without a category has none of its own.

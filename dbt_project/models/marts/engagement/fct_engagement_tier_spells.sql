@@ -15,33 +15,32 @@ rules as (
 changes as (
     select
         profile_key,
-        changed_at,
         {%- for tier, prefix in tiers_with_a_rule() %}
         opened_{{ prefix }}_change,
-        clicked_{{ prefix }}_change{{ "," if not loop.last }}
+        clicked_{{ prefix }}_change,
         {%- endfor %}
+        changed_at
     from tier_changes
     union all
     -- A history begins when the profile is first seen, mostly with nothing opened yet.
     select
         profile_key,
-        first_seen_at as changed_at,
         {%- for tier, prefix in tiers_with_a_rule() %}
         0 as opened_{{ prefix }}_change,
-        0 as clicked_{{ prefix }}_change{{ "," if not loop.last }}
+        0 as clicked_{{ prefix }}_change,
         {%- endfor %}
+        first_seen_at as changed_at
     from profiles
 ),
 
 counts as (
     select
         profile_key,
-        changed_at,
         {%- for tier, prefix in tiers_with_a_rule() %}
         sum(opened_{{ prefix }}_change) over history as opened_{{ prefix }},
-        sum(clicked_{{ prefix }}_change) over history
-            as clicked_{{ prefix }}{{ "," if not loop.last }}
+        sum(clicked_{{ prefix }}_change) over history as clicked_{{ prefix }},
         {%- endfor %}
+        changed_at
     from changes
     window history as (
         partition by profile_key
@@ -53,9 +52,9 @@ counts as (
 tiers as (
     select
         counts.profile_key,
-        counts.changed_at,
         {{ engagement_tier('counts.clicked_{}', 'counts.opened_{}') }}
-            as engagement_tier
+            as engagement_tier,
+        counts.changed_at
     from counts
     cross join rules
 ),

@@ -19,9 +19,6 @@ measured as (
         campaign_id,
         count(case when event_type = 'sent' then 1 end) as sent,
         count(case when event_type = 'delivered' then 1 end) as delivered,
-        count(case when event_type = 'bounce' then 1 end) as bounces,
-        count(case when event_type = 'complaint' then 1 end) as complaints,
-        count(case when event_type = 'unsubscribe' then 1 end) as unsubscribes,
         {%- for event_type, measure in [('open', 'opens'), ('click', 'clicks')] %}
         {%- set is_it = "event_type = '" ~ event_type ~ "'" %}
         count(case when {{ is_it }} then 1 end) as {{ measure }}_total,
@@ -31,8 +28,11 @@ measured as (
         count(distinct case when {{ is_it }} and is_human then recipient_message end)
             as {{ measure }}_human_unique,
         count(case when {{ is_it }} and not is_human then 1 end)
-            as {{ measure }}_machine{{ "," if not loop.last }}
+            as {{ measure }}_machine,
         {%- endfor %}
+        count(case when event_type = 'bounce' then 1 end) as bounces,
+        count(case when event_type = 'complaint' then 1 end) as complaints,
+        count(case when event_type = 'unsubscribe' then 1 end) as unsubscribes
     from events
     group by campaign_id
 ),

@@ -7,17 +7,6 @@
 }}
 {#- History: a row for each build, kept through full refreshes. -#}
 {%- set code_version = env_var('MAILMART_CODE_VERSION', 'unknown') if execute -%}
-{%- set counted_models = [
-    'dim_profiles',
-    'fct_email_events',
-    'fct_web_events',
-    'fct_orders',
-    'fct_quarantined_rows',
-    'fct_engagement_tier_spells',
-    'fct_segment_members',
-    'ftr_churn',
-    'ftr_open_propensity',
-] -%}
 with
 
 scores as (
@@ -38,10 +27,19 @@ final as (
         cast('{{ code_version }}' as {{ dbt.type_string() }}) as code_version,
         churn_model_version,
         open_model_version,
-        {%- for model in counted_models %}
-        (select count(*) from {{ ref(model) }})
-            as {{ model }}_rows{{ "," if not loop.last }}
-        {%- endfor %}
+        (select count(*) from {{ ref('dim_profiles') }}) as dim_profiles_rows,
+        (select count(*) from {{ ref('fct_email_events') }}) as fct_email_events_rows,
+        (select count(*) from {{ ref('fct_web_events') }}) as fct_web_events_rows,
+        (select count(*) from {{ ref('fct_orders') }}) as fct_orders_rows,
+        (select count(*) from {{ ref('fct_quarantined_rows') }})
+            as fct_quarantined_rows_rows,
+        (select count(*) from {{ ref('fct_engagement_tier_spells') }})
+            as fct_engagement_tier_spells_rows,
+        (select count(*) from {{ ref('fct_segment_members') }})
+            as fct_segment_members_rows,
+        (select count(*) from {{ ref('ftr_churn') }}) as ftr_churn_rows,
+        (select count(*) from {{ ref('ftr_open_propensity') }})
+            as ftr_open_propensity_rows
     from model_versions
 )
 
