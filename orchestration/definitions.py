@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import dagster as dg
 from dagster_dbt import DbtCliResource
 
 from orchestration.assets import delivery, landing, models, scores
 from orchestration.checks import door_after_loading, door_before_delivery
-from orchestration.resources import ROOT, Warehouse
+from orchestration.resources import DBT, ROOT, Warehouse
 from orchestration.schedules import (
     daily_job,
     deliver_job,
@@ -38,8 +35,7 @@ defs = dg.Definitions(
         "dbt": DbtCliResource(
             project_dir=str(ROOT),
             profiles_dir=str(ROOT),
-            # Beside this Python, whether or not somebody activated the environment.
-            dbt_executable=str(Path(sys.executable).with_name("dbt")),
+            dbt_executable=str(DBT),
         ),
     },
     # One process for a run: the warehouse has one writer, and importing takes seconds each time.

@@ -100,7 +100,12 @@ def execute(job: str, run_config: Mapping[str, Any], console: Console) -> dg.Exe
         from orchestration.definitions import defs
 
         # dbt and Dagster tell each step in full: to the log, not to the person.
-        with resources.log(job) as log, redirect_stdout(log), warnings.catch_warnings():
+        with (
+            resources.quick_history(),
+            resources.log(job) as log,
+            redirect_stdout(log),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")
             execution = defs.resolve_job_def(job).execute_in_process(
                 run_config=run_config,
@@ -174,16 +179,17 @@ def stops(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
 
 def failures(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
     """Yield one sentence per step that failed, with the reason at the bottom of it."""
-    for event in execution.all_events:
-        if event.is_step_failure:
-            told_by_step = event.step_failure_data.user_failure_data
-            if told_by_step and told_by_step.description:
-                yield f"{event.step_key}: {told_by_step.description}"
     for event, error in errors(execution):
-        while error.cause is not None:
-            error = error.cause
+        told_by_step = event.is_step_failure and event.step_failure_data.user_failure_data
+        if told_by_step and told_by_step.description:
+            reason = shortened(told_by_step.description)
+        else:
+            while error.cause is not None:
+                error = error.cause
+            kind, _, text = error.message.strip().partition(": ")
+            reason = text or kind
         step = f"{event.step_key}: " if event.step_key else ""
-        yield f"{step}{without_addresses(shortened(error.message))}"
+        yield f"{step}{without_addresses(reason)}"
 
 
 def errors(
@@ -191,23 +197,20 @@ def errors(
 ) -> Iterator[tuple[dg.DagsterEvent, SerializableErrorInfo]]:
     """Yield what was raised in the steps, and around them."""
     for event in execution.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            if error is not None and not event.step_failure_data.user_failure_data:
-                yield event, error
+        if event.is_step_failure and event.step_failure_data.error is not None:
+            yield event, event.step_failure_data.error
         elif event.is_job_failure and event.job_failure_data.error is not None:
             yield event, event.job_failure_data.error
 
 
 def shortened(message: str) -> str:
-    """Return what an error says without its type; of dbt's story the part about the failure."""
+    """Return of dbt's story the part about the first failure; what is no such story stays."""
     _, _, told_by_dbt = _COLOUR.sub("", message).partition("Errors parsed from dbt logs:")
-    if told_by_dbt:
-        lines = [line.strip() for line in told_by_dbt.splitlines() if line.strip()]
-        failure = next((i for i, line in enumerate(lines) if line.startswith("Failure in")), 0)
-        return " ".join(lines[failure : failure + 3])
-    kind, _, text = message.strip().partition(": ")
-    return text or kind
+    if not told_by_dbt:
+        return message
+    lines = [line.strip() for line in told_by_dbt.splitlines() if line.strip()]
+    failure = next((i for i, line in enumerate(lines) if line.startswith("Failure in")), 0)
+    return " ".join(lines[failure : failure + 3])
 
 
 def told(execution: dg.ExecuteInProcessResult) -> Iterator[str]:

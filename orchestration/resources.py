@@ -8,7 +8,9 @@ import json
 import os
 import secrets
 import shutil
+import sqlite3
 import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -21,6 +23,7 @@ from typing import TextIO
 
 import dagster as dg
 import duckdb
+import sqlalchemy
 from pydantic import Field, PrivateAttr
 
 from expectations.gate import without_addresses
@@ -28,6 +31,8 @@ from expectations.gate import without_addresses
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"
 KEY_FILE = DATA / "mailmart.key"
+# Beside this Python, whether or not somebody activated the environment.
+DBT = Path(sys.executable).with_name("dbt")
 DESTINATIONS_FILE = ROOT / "destinations.yml"
 
 # Exit statuses of the command line; wrong usage is 2. Shells know 130 as ended by Ctrl-C.
@@ -224,6 +229,37 @@ def dagster_instance() -> dg.DagsterInstance:
     if not settings.exists():
         settings.write_text(_DAGSTER_SETTINGS, encoding="utf-8")
     return dg.DagsterInstance.get()
+
+
+@contextmanager
+def quick_history() -> Iterator[None]:
+    """Let Dagster write its history without waiting for the disk at each of its small steps.
+
+    Dagster opens and closes its SQLite files for every event of a run, and each time the disk is
+    waited for, twice. With one connection kept open, and commits that only the next checkpoint
+    brings to the disk, that goes away; a process that is killed loses nothing all the same.
+    """
+    kept: dict[str, sqlite3.Connection] = {}
+
+    def hasten(connection: object, _: object) -> None:
+        if not isinstance(connection, sqlite3.Connection):
+            return
+        connection.execute("pragma synchronous = normal")
+        (_, _, file), *_ = connection.execute("pragma database_list").fetchall()
+        if not file:
+            return
+        if file not in kept:
+            kept[file] = sqlite3.connect(file, check_same_thread=False)
+        # Read each time: a new file gets its write-ahead log, which is to stay, only later.
+        kept[file].execute("select count(*) from sqlite_master").fetchall()
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", hasten)
+    try:
+        yield
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "connect", hasten)
+        for connection in kept.values():
+            connection.close()
 
 
 def log_file(name: str) -> Path:

@@ -50,6 +50,17 @@ class Checkout:
                 shutil.copy2(ROOT / part, root / part)
         return cls(root)
 
+    def copied(self, root: Path) -> Checkout:
+        """Return a copy whose settings may be changed; its key and what dbt has read come along."""
+        for part in (*PARTS, "target"):
+            if (self.root / part).is_dir():
+                shutil.copytree(self.root / part, root / part)
+            else:
+                shutil.copy2(self.root / part, root / part)
+        (root / "data").mkdir()
+        shutil.copy2(self.root / "data" / "mailmart.key", root / "data")
+        return Checkout(root)
+
     @property
     def environment(self) -> dict[str, str]:
         """The environment of somebody who has set nothing."""

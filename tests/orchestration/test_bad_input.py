@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.orchestration import shop
-from tests.orchestration.checkout import Checkout, Place
+from tests.orchestration.checkout import PROGRAMS, Place
+from tests.orchestration.conftest import FirstRun
 from tests.orchestration.shop import TUESDAY
 
 NAUGHTY_STRINGS = (
@@ -180,9 +181,9 @@ def test_an_event_that_nobody_understands_stops_everything_until_it_is_gone(buil
 
 @pytest.mark.slow
 def test_a_batch_with_too_many_bad_rows_stays_out_until_somebody_has_looked(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+    first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
-    checkout = Checkout.make(tmp_path_factory.mktemp("patient"))
+    checkout = first_run.place.checkout.copied(tmp_path_factory.mktemp("patient"))
     place = Place(checkout, tmp_path)
     shop.fill(place)
     place.put(
@@ -231,12 +232,10 @@ def test_a_disk_that_fills_up_under_the_warehouse_is_told_and_loses_nothing(
     )
     # No file of this process may grow beyond what the warehouse has, and a little.
     most = built.warehouse.stat().st_size // 1024 + 64
-    limited = built.checkout.root / "limited"
+    limited = tmp_path / "limited"
     limited.write_text(f'#!/bin/sh\nulimit -f {most}\nexec "$@"\n', encoding="utf-8")
     limited.chmod(0o755)
-    mailmart = built.checkout.call(
-        str(limited), "mailmart", *built.run_arguments(TUESDAY), PATH=_path(built.checkout)
-    )
+    mailmart = built.checkout.call(limited, PROGRAMS / "mailmart", *built.run_arguments(TUESDAY))
 
     assert mailmart.status == 1, mailmart.err
     assert "Traceback" not in mailmart.err
@@ -245,9 +244,3 @@ def test_a_disk_that_fills_up_under_the_warehouse_is_told_and_loses_nothing(
 
     assert built.run(TUESDAY).status == 0
     assert built.rows("select count(*) from raw.products") == [(300_000,)]
-
-
-def _path(checkout: Checkout) -> str:
-    from tests.orchestration.checkout import PROGRAMS
-
-    return f"{PROGRAMS}:{checkout.environment['PATH']}"

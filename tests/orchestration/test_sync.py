@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,9 +62,9 @@ def test_a_warehouse_in_which_nothing_was_built_has_nothing_to_deliver(built: Pl
 
 
 @pytest.fixture(scope="module")
-def careful(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def careful(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout whose brakes hold back the removal of a single profile."""
-    checkout = Checkout.make(tmp_path_factory.mktemp("careful"))
+    checkout = first_run.place.checkout.copied(tmp_path_factory.mktemp("careful"))
     settings = checkout.root / "destinations.yml"
     text = settings.read_text(encoding="utf-8")
     assert "min_removed: 100" in text
@@ -78,9 +77,6 @@ def farewell(
     careful: Checkout, first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Place, Ended]:
     """The shop on the day after Ada withdrew her consent, and the run that would tell so."""
-    key = first_run.place.checkout.root / "data" / "mailmart.key"
-    (careful.root / "data").mkdir()
-    shutil.copy2(key, careful.root / "data" / "mailmart.key")
     copy = first_run.place.copied(tmp_path_factory.mktemp("farewell"))
     place = Place(careful, copy.folder)
     place.put(
