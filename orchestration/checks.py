@@ -11,7 +11,7 @@ from ingestion.contract import TABLES
 from orchestration.assets.delivery import SYNC
 from orchestration.assets.landing import raw_key
 from orchestration.progress import report
-from orchestration.resources import Warehouse
+from orchestration.warehouse import Warehouse
 
 
 @dg.multi_asset_check(

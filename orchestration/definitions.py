@@ -7,7 +7,7 @@ from dagster_dbt import DbtCliResource
 
 from orchestration.assets import delivery, landing, models, scores
 from orchestration.checks import door_after_loading, door_before_delivery
-from orchestration.resources import DBT, ROOT, Warehouse
+from orchestration.resources import DBT, ROOT
 from orchestration.schedules import (
     daily_job,
     deliver_job,
@@ -16,6 +16,7 @@ from orchestration.schedules import (
     new_landing_files,
     train_job,
 )
+from orchestration.warehouse import Warehouse
 
 defs = dg.Definitions(
     assets=[

@@ -18,7 +18,7 @@ from dagster_shared.error import SerializableErrorInfo
 from rich.console import Console
 
 from expectations.gate import without_addresses
-from orchestration import diagnosis, progress, resources
+from orchestration import diagnosis, history, progress, resources
 from orchestration.manifest import ProjectError, manifest
 from orchestration.resources import DONE, FAILED, INTERRUPTED, STOPPED, WarehouseError
 
@@ -101,7 +101,7 @@ def execute(job: str, run_config: Mapping[str, Any], console: Console) -> dg.Exe
 
         # dbt and Dagster tell each step in full: to the log, not to the person.
         with (
-            resources.quick_history(),
+            history.quick_history(),
             resources.log(job) as log,
             redirect_stdout(log),
             warnings.catch_warnings(),
@@ -109,7 +109,7 @@ def execute(job: str, run_config: Mapping[str, Any], console: Console) -> dg.Exe
             warnings.simplefilter("ignore")
             execution = defs.resolve_job_def(job).execute_in_process(
                 run_config=run_config,
-                instance=resources.dagster_instance(),
+                instance=history.dagster_instance(),
                 raise_on_error=False,
             )
             log.writelines(

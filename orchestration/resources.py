@@ -8,7 +8,6 @@ import json
 import os
 import secrets
 import shutil
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -21,10 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TextIO
 
-import dagster as dg
 import duckdb
-import sqlalchemy
-from pydantic import Field, PrivateAttr
 
 from expectations.gate import without_addresses
 
@@ -37,17 +33,6 @@ DESTINATIONS_FILE = ROOT / "destinations.yml"
 
 # Exit statuses of the command line; wrong usage is 2. Shells know 130 as ended by Ctrl-C.
 DONE, FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
-
-_DAGSTER_SETTINGS = """\
-# One run at a time: the warehouse has one writer.
-run_coordinator:
-  module: dagster.core.run_coordinator
-  class: QueuedRunCoordinator
-  config: {max_concurrent_runs: 1}
-telemetry: {enabled: false}
-nux: {enabled: false}
-"""
-
 
 # Made when a warehouse is first written to. The fingerprint tells keys apart and gives none away.
 _WAREHOUSE_SETTINGS = """
@@ -206,6 +191,14 @@ def end_with_the_run() -> None:
     threading.Thread(target=watch, name="end with the run", daemon=True).start()
 
 
+def tell_dbt(warehouse: Path, as_of: datetime) -> None:
+    """Tell dbt, a process of its own, what a run is about."""
+    os.environ["MAILMART_WAREHOUSE"] = str(warehouse)
+    os.environ["MAILMART_AS_OF"] = as_of.isoformat()
+    os.environ["MAILMART_CODE_VERSION"] = code_version()
+    os.environ["MAILMART_RUN_PROCESS"] = str(os.getpid())
+
+
 def code_version() -> str:
     """Return the version of mailmart, with the commit where it runs from a checkout."""
     git = shutil.which("git")
@@ -220,46 +213,12 @@ def code_version() -> str:
     return f"{version('mailmart')}+{commit}" if commit else version("mailmart")
 
 
-def dagster_instance() -> dg.DagsterInstance:
-    """Open Dagster's own store, `DAGSTER_HOME`, else `data/dagster`; `make ui` shows the same."""
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(DATA / "dagster"))).absolute()
+def dagster_home() -> Path:
+    """Return the folder of Dagster's own store: `DAGSTER_HOME`, else `data/dagster`."""
+    home = Path(os.environ.get("DAGSTER_HOME") or DATA / "dagster").absolute()
+    # Dagster reads it there, and takes no relative path.
     os.environ["DAGSTER_HOME"] = str(home)
-    home.mkdir(parents=True, exist_ok=True)
-    settings = home / "dagster.yaml"
-    if not settings.exists():
-        settings.write_text(_DAGSTER_SETTINGS, encoding="utf-8")
-    return dg.DagsterInstance.get()
-
-
-@contextmanager
-def quick_history() -> Iterator[None]:
-    """Let Dagster write its history without waiting for the disk at each of its small steps.
-
-    Dagster opens and closes its SQLite files for every event of a run, and each time the disk is
-    waited for, twice. With one connection kept open, and commits that only the next checkpoint
-    brings to the disk, that goes away; a process that is killed loses nothing all the same.
-    """
-    kept: dict[str, sqlite3.Connection] = {}
-
-    def hasten(connection: object, _: object) -> None:
-        if not isinstance(connection, sqlite3.Connection):
-            return
-        connection.execute("pragma synchronous = normal")
-        (_, _, file), *_ = connection.execute("pragma database_list").fetchall()
-        if not file:
-            return
-        if file not in kept:
-            kept[file] = sqlite3.connect(file, check_same_thread=False)
-        # Read each time: a new file gets its write-ahead log, which is to stay, only later.
-        kept[file].execute("select count(*) from sqlite_master").fetchall()
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", hasten)
-    try:
-        yield
-    finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "connect", hasten)
-        for connection in kept.values():
-            connection.close()
+    return home
 
 
 def log_file(name: str) -> Path:
@@ -349,76 +308,3 @@ def open_warehouse(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyCon
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
-
-
-class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The warehouse of a run, and what the run is about. One run at a time holds it."""
-
-    path: str = Field(default_factory=lambda: str(warehouse_file()), description="DuckDB file")
-    landing: str = Field(
-        default_factory=lambda: str(landing_folder()), description="landing folder"
-    )
-    outbox: str = Field(default_factory=lambda: str(outbox_folder()), description="outbox folder")
-    as_of: str | None = Field(
-        default_factory=as_of_setting,
-        description="the instant of which the marts speak, ISO 8601; none: the start of the run",
-    )
-    full_refresh: bool = Field(default=False, description="build all tables from nothing")
-
-    _started_at: datetime = PrivateAttr()
-    _as_of: datetime = PrivateAttr()
-    _run_id: str = PrivateAttr()
-
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
-        """Hold the warehouse for the run, and tell dbt, a process of its own, what it is about."""
-        run = context.run
-        record = (
-            context.instance.get_run_record_by_id(run.run_id) if run and context.instance else None
-        )
-        started_at = record.create_timestamp if record else datetime.now(UTC)
-        self._started_at = started_at.astimezone(UTC).replace(tzinfo=None)
-        self._as_of = parse_instant(self.as_of) if self.as_of else self._started_at
-        self._run_id = run.run_id if run else "none"
-        with writing(self.file):
-            os.environ["MAILMART_WAREHOUSE"] = str(self.file)
-            os.environ["MAILMART_AS_OF"] = self._as_of.isoformat()
-            os.environ["MAILMART_CODE_VERSION"] = code_version()
-            os.environ["MAILMART_RUN_PROCESS"] = str(os.getpid())
-            with self.connect() as connection:
-                keep_profile_key(connection)
-            yield self
-
-    @property
-    def file(self) -> Path:
-        """The DuckDB file."""
-        return Path(self.path).absolute()
-
-    @property
-    def models(self) -> Path:
-        """Where the models trained on this warehouse are kept, beside it."""
-        return models_folder(self.file)
-
-    @property
-    def started_at(self) -> datetime:
-        """When the run began, naive UTC."""
-        return self._started_at
-
-    @property
-    def instant(self) -> datetime:
-        """The `as_of` of the run, naive UTC."""
-        return self._as_of
-
-    @property
-    def run_id(self) -> str:
-        """Dagster's id of the run."""
-        return self._run_id
-
-    @contextmanager
-    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the warehouse for one step; dbt needs it closed again."""
-        connection = open_warehouse(self.file)
-        try:
-            yield connection
-        finally:
-            connection.close()

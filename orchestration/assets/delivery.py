@@ -7,7 +7,8 @@ from pydantic import Field
 
 from orchestration.assets.models import built_as_of, model_key
 from orchestration.progress import report
-from orchestration.resources import DESTINATIONS_FILE, Warehouse
+from orchestration.resources import DESTINATIONS_FILE
+from orchestration.warehouse import Warehouse
 from reverse_etl.configuration import read_destinations
 from reverse_etl.delivery import DeliveryOutcome, deliver
 

@@ -8,7 +8,7 @@ import dagster as dg
 from ingestion import loader
 from ingestion.contract import TABLES
 from orchestration.progress import report
-from orchestration.resources import Warehouse
+from orchestration.warehouse import Warehouse
 
 GROUP = "ingestion"
 LANDING = dg.AssetKey("landing")

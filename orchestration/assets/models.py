@@ -13,7 +13,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_as
 from ingestion.contract import TABLES
 from orchestration.manifest import manifest
 from orchestration.progress import report
-from orchestration.resources import Warehouse
+from orchestration.warehouse import Warehouse
 
 
 class NothingBuilt(RuntimeError):

@@ -12,7 +12,7 @@ from ml.params import read_params
 from ml.registry import Registry
 from orchestration.assets.models import built_as_of, model_key
 from orchestration.progress import report
-from orchestration.resources import Warehouse
+from orchestration.warehouse import Warehouse
 
 GROUP = "ml"
 _BATCH_ROWS = 100_000

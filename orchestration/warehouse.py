@@ -1,0 +1,95 @@
+"""The warehouse of a run, handed to its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+from pydantic import Field, PrivateAttr
+
+from orchestration.resources import (
+    as_of_setting,
+    keep_profile_key,
+    landing_folder,
+    models_folder,
+    open_warehouse,
+    outbox_folder,
+    parse_instant,
+    tell_dbt,
+    warehouse_file,
+    writing,
+)
+
+
+class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The warehouse of a run, and what the run is about. One run at a time holds it."""
+
+    path: str = Field(default_factory=lambda: str(warehouse_file()), description="DuckDB file")
+    landing: str = Field(
+        default_factory=lambda: str(landing_folder()), description="landing folder"
+    )
+    outbox: str = Field(default_factory=lambda: str(outbox_folder()), description="outbox folder")
+    as_of: str | None = Field(
+        default_factory=as_of_setting,
+        description="the instant of which the marts speak, ISO 8601; none: the start of the run",
+    )
+    full_refresh: bool = Field(default=False, description="build all tables from nothing")
+
+    _started_at: datetime = PrivateAttr()
+    _as_of: datetime = PrivateAttr()
+    _run_id: str = PrivateAttr()
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
+        """Hold the warehouse for the run, and tell dbt, a process of its own, what it is about."""
+        run = context.run
+        record = (
+            context.instance.get_run_record_by_id(run.run_id) if run and context.instance else None
+        )
+        started_at = record.create_timestamp if record else datetime.now(UTC)
+        self._started_at = started_at.astimezone(UTC).replace(tzinfo=None)
+        self._as_of = parse_instant(self.as_of) if self.as_of else self._started_at
+        self._run_id = run.run_id if run else "none"
+        with writing(self.file):
+            tell_dbt(self.file, self._as_of)
+            with self.connect() as connection:
+                keep_profile_key(connection)
+            yield self
+
+    @property
+    def file(self) -> Path:
+        """The DuckDB file."""
+        return Path(self.path).absolute()
+
+    @property
+    def models(self) -> Path:
+        """Where the models trained on this warehouse are kept, beside it."""
+        return models_folder(self.file)
+
+    @property
+    def started_at(self) -> datetime:
+        """When the run began, naive UTC."""
+        return self._started_at
+
+    @property
+    def instant(self) -> datetime:
+        """The `as_of` of the run, naive UTC."""
+        return self._as_of
+
+    @property
+    def run_id(self) -> str:
+        """Dagster's id of the run."""
+        return self._run_id
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the warehouse for one step; dbt needs it closed again."""
+        connection = open_warehouse(self.file)
+        try:
+            yield connection
+        finally:
+            connection.close()
