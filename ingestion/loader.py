@@ -39,16 +39,13 @@ _UNPACKED_PER_PACKED_BYTE: Final = 8
 
 _UNKNOWN_COLUMNS_NAMED: Final = 100
 
-# How DuckDB says that it cannot read a file. Anything else is a fault of ours or the machine's,
-# and must not be put down to a file.
-_UNREADABLE: Final = (
-    duckdb.ConversionException,
-    duckdb.IOException,
-    duckdb.InvalidInputException,
-    duckdb.OutOfMemoryException,
-    duckdb.OutOfRangeException,
-    duckdb.SerializationException,
-    duckdb.InternalException,
+# Errors that are no file's doing, however odd the file.
+_FAULTS: Final = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.InterruptException,
+    duckdb.ParserException,
+    duckdb.SyntaxException,
 )
 
 
@@ -217,7 +214,9 @@ class _Load:
         try:
             content_hash = fingerprint(file).content_hash
         except OSError as error:
-            self._complain(file, "changed", f"it was loaded and cannot be read now: {error}")
+            self._complain(
+                file, "changed", f"it was loaded and cannot be read now: {error.strerror}"
+            )
             return False
         status: Status = "loaded" if content_hash == entry.content_hash else "changed"
         reason = None
@@ -238,20 +237,20 @@ class _Load:
                 self._prints[file] = self._hashing.submit(fingerprint, file)
         try:
             found, refusals = _READERS[files[0].format](self._connection, table, files)
-        except (*_UNREADABLE, NeedsMending) as error:
+        except (duckdb.Error, NeedsMending) as error:
             self._divide(files, error)
             return
         self._refuse(refusals)
         for source in found:
             try:
                 stage(self._connection, table, source, self._loaded_at)
-            except _UNREADABLE as error:
+            except duckdb.Error as error:
                 self._divide(source.files, error)
                 continue
             self._keep(table, source)
 
     def _divide(self, files: Sequence[LandingFile], error: Exception) -> None:
-        _stop_if_exhausted(error)
+        _raise_unless_of_a_file(error)
         if len(files) > 1:
             middle = len(files) // 2
             self._try(files[:middle])
@@ -277,7 +276,7 @@ class _Load:
             else:
                 self._keep(table, found)
         except OSError as error:
-            _stop_if_exhausted(error)
+            _raise_unless_of_a_file(error)
             self._refuse([Refusal(file, f"it cannot be read: {error.strerror or 'broken'}")])
         finally:
             copy.unlink(missing_ok=True)
@@ -309,8 +308,8 @@ class _Load:
             if file.format == "csv":
                 return delimited.account_for_broken_lines(self._connection, found) or found
             return found
-        except _UNREADABLE as error:
-            _stop_if_exhausted(error)
+        except duckdb.Error as error:
+            _raise_unless_of_a_file(error)
             return Refusal(file, f"it cannot be read as {file.format.upper()}; look at its format")
 
     def _keep(self, table: Table, source: Source) -> None:
@@ -478,7 +477,7 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         connection.commit()
     except duckdb.Error as error:
         _roll_back(connection)
-        _stop_if_exhausted(error)
+        _raise_unless_of_a_file(error)
         raise
     except BaseException:
         _roll_back(connection)
@@ -515,9 +514,11 @@ _EXHAUSTION: Final = (
 )
 
 
-def _stop_if_exhausted(error: Exception) -> None:
-    """Raise `LoadStopped` if an error is the machine's and not a file's."""
+def _raise_unless_of_a_file(error: Exception) -> None:
+    """Raise what must not be put down to a file: our own faults, and the machine's."""
     text = str(error).lower()
+    if isinstance(error, _FAULTS):
+        raise error
     if isinstance(error, duckdb.OutOfMemoryException) and "failed to offload" not in text:
         raise LoadStopped(
             "the memory is used up; close other programs or raise DuckDB's memory_limit, and "
@@ -528,7 +529,7 @@ def _stop_if_exhausted(error: Exception) -> None:
             "the disk of the warehouse or of its temporary files is full; free some space and "
             "run again: what was loaded stays, the rest is loaded then"
         ) from error
-    if isinstance(error, duckdb.FatalException | duckdb.InternalException):
+    if isinstance(error, duckdb.FatalException):
         raise LoadStopped(
             "DuckDB gave up the warehouse in the middle of the load; run again: what was loaded "
             "stays, the rest is loaded then"

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,23 @@ def test_one_damaged_parquet_file_among_many_costs_only_itself(world: World) -> 
     file.write_bytes(data[: len(data) // 2])
     assert list(messages(world)) == ["consents/8.parquet"]
     assert world.column("select count(*) from raw.consents") == [8]
+
+
+def test_no_damage_to_a_parquet_file_stops_the_others(world: World) -> None:
+    names = [f"tea {n % 7}" for n in range(2000)]
+    file = world.write_parquet("products/0.parquet", {"product_id": names, "name": names})
+    data = file.read_bytes()
+    chance = random.Random(5)
+    for n in range(60):
+        damaged = bytearray(data)
+        for _ in range(3):
+            damaged[-1 - chance.randrange(len(data) // 2)] = chance.randrange(256)
+        world.write(f"products/{n}.parquet", bytes(damaged))
+    world.write("products/good.csv", "product_id\ngood\n")
+    report = world.load()
+    assert len(report.problems) > 30
+    assert world.column("select count(*) from raw.products where product_id = 'good'") == [1]
+    assert world.column("select count(*) from raw.loaded_files") == [61]
 
 
 def test_files_without_rows_are_loaded(world: World) -> None:
