@@ -41,6 +41,7 @@ class Shop(_Section):
     """The shop itself."""
 
     people_per_chunk: Annotated[int, Field(ge=100)]
+    person_days_per_chunk: Annotated[int, Field(ge=100_000)]
     timezone: str
     site: str
     currency: str

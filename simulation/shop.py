@@ -161,10 +161,10 @@ def _existing(out: Path, call: tuple[int, int, int, str]) -> SimulationSummary |
     file = out / "truth" / _SUMMARY
     if file.exists():
         known = json.loads(file.read_text(encoding="utf-8"))
-        summary = SimulationSummary(**known | {"as_of": datetime.fromisoformat(known["as_of"])})
-        if (summary.profiles, summary.days, summary.seed, summary.params_hash) == call:
-            return summary
-        made = f"made with profiles={summary.profiles}, days={summary.days}, seed={summary.seed}"
+        arguments = tuple(known.get(name) for name in ("profiles", "days", "seed", "params_hash"))
+        if arguments == call:
+            return SimulationSummary(**known | {"as_of": datetime.fromisoformat(known["as_of"])})
+        made = "made with profiles={}, days={}, seed={}".format(*arguments)
     else:
         made = "not made by a simulation"
     raise FileExistsError(
@@ -191,9 +191,8 @@ def _simulate(
     report_progress: Progress,
     params: Params,
 ) -> SimulationSummary:
-    whole, *chunk_seeds = np.random.SeedSequence(seed).spawn(
-        1 + -(-profiles // params.shop.people_per_chunk)
-    )
+    size = _chunk_size(days, params)
+    whole, *chunk_seeds = np.random.SeedSequence(seed).spawn(1 + -(-profiles // size))
     report_progress("Setting up the shop", 0, profiles)
     shop = _open_shop(whole, chunk_seeds[0], profiles, days, params)
     files = part / "landing"
@@ -210,14 +209,14 @@ def _simulate(
     truth_rows: dict[str, int] = {}
     with _Truth(part / "truth") as truth:
         for done, (written, hidden) in enumerate(
-            _chunks(shop, chunk_seeds, profiles, files), start=1
+            _chunks(shop, chunk_seeds, profiles, size, files), start=1
         ):
             for name, count in written.items():
                 counts[name] += count
             for name, table in hidden.items():
                 truth.append(name, table)
                 truth_rows[name] = truth_rows.get(name, 0) + len(table)
-            so_far = min(done * params.shop.people_per_chunk, profiles)
+            so_far = min(done * size, profiles)
             report_progress("Simulating people", so_far, profiles)
 
     summary = SimulationSummary(
@@ -236,6 +235,12 @@ def _simulate(
     return summary
 
 
+def _chunk_size(days: int, params: Params) -> int:
+    """Return how many people are simulated at a time; the same for the same call."""
+    fitting = params.shop.person_days_per_chunk // days
+    return max(min(params.shop.people_per_chunk, fitting), 1)
+
+
 def _open_shop(
     whole: np.random.SeedSequence,
     first_chunk: np.random.SeedSequence,
@@ -249,7 +254,7 @@ def _open_shop(
     mailings = mail.plan(plans, params, calendar, sold)
     # The people of the first chunk are the pilot group: a small shop then meets its target exactly
     # in expectation.
-    size = max(_SMALLEST_PILOT, min(profiles, params.shop.people_per_chunk))
+    size = max(_SMALLEST_PILOT, min(profiles, _chunk_size(days, params)))
     for_people, for_mail = _generators(first_chunk)[:2]
     pilot = people.draw(for_people, 0, size, params, calendar)
     base = mail.solve_base(for_mail, pilot, mailings, params, calendar)
@@ -263,15 +268,15 @@ def _generators(seed: np.random.SeedSequence) -> list[np.random.Generator]:
 
 
 def _chunks(
-    shop: _Shop, seeds: list[np.random.SeedSequence], profiles: int, files: Path
+    shop: _Shop, seeds: list[np.random.SeedSequence], profiles: int, size: int, files: Path
 ) -> Iterator[tuple[dict[str, Written], dict[str, pa.Table]]]:
     """Yield what became of each chunk, in order, a few being in the making at a time."""
-    size = shop.params.shop.people_per_chunk
     with ThreadPoolExecutor(_WORKERS) as pool:
         waiting: list[Future[tuple[dict[str, Written], dict[str, pa.Table]]]] = []
         for chunk, seed in enumerate(seeds):
             count = min(size, profiles - chunk * size)
-            waiting.append(pool.submit(_simulate_chunk, shop, seed, chunk, count, files))
+            first = chunk * size
+            waiting.append(pool.submit(_simulate_chunk, shop, seed, chunk, first, count, files))
             if len(waiting) > _WORKERS:
                 yield waiting.pop(0).result()
         while waiting:
@@ -279,13 +284,12 @@ def _chunks(
 
 
 def _simulate_chunk(
-    shop: _Shop, seed: np.random.SeedSequence, chunk: int, count: int, files: Path
+    shop: _Shop, seed: np.random.SeedSequence, chunk: int, first: int, count: int, files: Path
 ) -> tuple[dict[str, Written], dict[str, pa.Table]]:
     params, calendar = shop.params, shop.calendar
     for_people, for_mail, for_responses, for_web, for_orders, for_crm, for_rows, for_spelling = (
         _generators(seed)
     )
-    first = chunk * params.shop.people_per_chunk
     group = people.draw(for_people, first, count, params, calendar)
     addressed = mail.address(for_mail, group, shop.mailings, shop.base, params, calendar)
     answered = responses.respond(for_responses, group, shop.mailings, addressed, params, calendar)
