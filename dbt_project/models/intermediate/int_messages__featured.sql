@@ -59,6 +59,7 @@ described_messages as (
                 campaigns.superseded_at is null
                 or campaigns.superseded_at >= messages.sent_at
             )
+            -- Versions without a time have no order but that of the newest.
             and (campaigns.is_newest or campaigns.superseded_at is not null)
 ),
 
@@ -219,7 +220,8 @@ measured as (
         )
 ),
 
--- An empty stretch has no sum. A message without a category has none of its own.
+-- An empty stretch has no sum, which is a count of 0; a message without a category has
+-- no counts by category.
 counted as (
     select
         profile_key,
