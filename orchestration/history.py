@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 import sqlalchemy
+from dagster._core.instance.ref import InstanceRef
 
 from orchestration.resources import dagster_home
 
@@ -22,14 +23,26 @@ nux: {enabled: false}
 """
 
 
+# A run of the command line has its log under data/. Dagster's copy of what is printed would cost
+# two processes a step, which tell their own story when somebody presses Ctrl-C.
+_OF_THE_COMMAND_LINE = {
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+}
+
+
 def dagster_instance() -> dg.DagsterInstance:
-    """Open Dagster's own store; `make ui` shows the same."""
+    """Open Dagster's own store for a run of the command line; `make ui` shows the same."""
     home = dagster_home()
     home.mkdir(parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
     if not settings.exists():
         settings.write_text(_SETTINGS, encoding="utf-8")
-    return dg.DagsterInstance.get()
+    return dg.DagsterInstance.from_ref(
+        InstanceRef.from_dir(str(home), overrides=_OF_THE_COMMAND_LINE)
+    )
 
 
 @contextmanager

@@ -130,11 +130,11 @@ def concluded(
         event.asset_key == dg.AssetKey(["marts", "fct_builds"])
         for event in execution.get_asset_materialization_events()
     )
-    problems = [
+    problems = sorted(
         problem
         for event in execution.get_asset_materialization_events()
         for problem in materialized(event).get("problems", [])
-    ]
+    )
     stopped = list(dict.fromkeys(stops(execution)))
     failed = list(failures(execution))
     if was_interrupted(execution):
