@@ -17,7 +17,7 @@ from tests.dbt_project.conftest import BuiltWarehouse
 from tests.oracle.compare import differences
 from tests.oracle.worlds import random_world
 
-QUICK = range(100, 125)
+QUICK = range(100, 122)
 MANY = range(1000, 1300)
 
 
