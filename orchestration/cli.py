@@ -125,6 +125,9 @@ def run(
     ) as result:
         if result.has_built:
             summary.show(result, Console())
+        else:
+            for line in result.lines:
+                click.echo(line, err=True)
     _leave(result.status, result.sentence)
 
 

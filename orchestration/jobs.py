@@ -153,8 +153,23 @@ def concluded(
         result.status = FAILED
         others = f" (and {len(problems) - 1:,} more, above)" if len(problems) > 1 else ""
         result.sentence = f"not loaded: {problems[0]}{others}"
+    result.lines += [f"warning: {warning}" for warning in warned(execution)]
     result.lines += [f"not loaded: {problem}" for problem in problems]
     return result
+
+
+def warned(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
+    """Yield what the loader and the doors let through with a remark, each remark once."""
+    for event in execution.get_asset_materialization_events():
+        yield from materialized(event).get("warnings", [])
+    remarks = (
+        evaluation.description
+        for evaluation in execution.get_asset_check_evaluations()
+        if evaluation.check_name in ("after_loading", "before_delivery")
+        and not evaluation.passed
+        and evaluation.severity == dg.AssetCheckSeverity.WARN
+    )
+    yield from dict.fromkeys(remark for remark in remarks if remark)
 
 
 def was_interrupted(execution: dg.ExecuteInProcessResult) -> bool:

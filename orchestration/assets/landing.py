@@ -47,10 +47,8 @@ def raw_tables(
             warehouse.started_at,
             lambda progress: report("loading files", progress.files_done, progress.files_total),
         )
-    for warning in loaded.warnings:
+    for warning in (*loaded.warnings, *(u.message for u in loaded.unknown_columns)):
         context.log.warning(warning)
-    for unknown in loaded.unknown_columns:
-        context.log.warning("unknown column kept out: %s", unknown)
     for problem in loaded.problems:
         context.log.error(problem.message)
     for name, table in loaded.tables.items():
@@ -61,5 +59,10 @@ def raw_tables(
                 "dagster/partition_row_count": table.rows_loaded,
                 "rows rejected": table.rows_rejected,
                 "problems": [p.message for p in loaded.problems if p.table == name],
+                "warnings": [
+                    *(u.message for u in loaded.unknown_columns if u.table == name),
+                    # What is about no table is told with the first.
+                    *(loaded.warnings if name == next(iter(loaded.tables)) else ()),
+                ],
             },
         )
