@@ -108,17 +108,18 @@ mailed as (
         {%- for days in mail_windows %}
         count(
             case
-                when {{ in_last_days('messages.sent_at', days, 'active.cutoff_at') }}
+                when
+                    {{ in_last_days('messages.received_at', days, 'active.cutoff_at') }}
                     then 1
             end
         ) as emails_received_last_{{ days }}_days,
         {%- endfor %}
-        min(messages.sent_at) as first_mailed_at
+        min(messages.received_at) as first_mailed_at
     from active
     inner join messages
         on
             active.profile_key = messages.profile_key
-            and messages.sent_at <= active.cutoff_at
+            and messages.received_at <= active.cutoff_at
     group by active.cutoff_at, active.profile_key
 ),
 

@@ -40,11 +40,12 @@ orders as (
     where is_order and (superseded_at is null or superseded_at > known_from)
 ),
 
--- The campaign as it was described before the sending.
+-- The campaign as it was described before anything was known of the message.
 described_messages as (
     select
         messages.profile_key,
         messages.message_id,
+        messages.received_at,
         messages.sent_at,
         campaigns.category
     from messages
@@ -53,11 +54,11 @@ described_messages as (
             messages.campaign_id = campaigns.campaign_id
             and (
                 campaigns.updated_at is null
-                or campaigns.updated_at < messages.sent_at
+                or campaigns.updated_at < messages.received_at
             )
             and (
                 campaigns.superseded_at is null
-                or campaigns.superseded_at >= messages.sent_at
+                or campaigns.superseded_at >= messages.received_at
             )
             -- Versions without a time have no order but that of the newest.
             and (campaigns.is_newest or campaigns.superseded_at is not null)
@@ -69,9 +70,20 @@ stream as (
         'received' as kind,
         message_id,
         category,
-        1 as change,
+        case when received_at = sent_at then 1 else 0 end as change,
         sent_at as happened_at
     from described_messages
+    union all
+    -- A message that was delivered before its send counts from its delivery.
+    select
+        profile_key,
+        'received' as kind,
+        null as message_id,
+        category,
+        1 as change,
+        received_at as happened_at
+    from described_messages
+    where received_at < sent_at
     union all
     -- The message that would be sent to everybody at as_of.
     select
@@ -146,7 +158,8 @@ timed as (
         category,
         {%- for kind in ['received', 'opened', 'clicked', 'visited', 'ordered'] %}
         case when kind = '{{ kind }}' then change else 0 end as {{ kind }},
-        case when kind = '{{ kind }}' then happened_at end as {{ kind }}_at,
+        case when kind = '{{ kind }}' and change <> 0 then happened_at end
+            as {{ kind }}_at,
         {%- endfor %}
         happened_at,
         {{ epoch_microseconds('happened_at') }} as happened_us
@@ -253,7 +266,7 @@ counted as (
         last_clicked_at,
         last_visited_at
     from measured
-    where kind in ('received', 'imagined')
+    where kind = 'imagined' or message_id is not null
 ),
 
 final as (
