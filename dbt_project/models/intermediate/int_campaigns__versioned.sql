@@ -1,7 +1,16 @@
 with
 
+-- Of a version that came twice one is enough, or the two windows below could each take
+-- another one for the newest.
 campaigns as (
-    select * from {{ ref('stg_email__campaigns') }}
+    select distinct
+        campaign_id,
+        name,
+        subject,
+        category,
+        sent_at,
+        updated_at
+    from {{ ref('stg_email__campaigns') }}
     where updated_at <= {{ as_of() }} or updated_at is null
 ),
 
