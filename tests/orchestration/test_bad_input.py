@@ -38,22 +38,29 @@ def test_bad_files_are_named_at_the_end_and_everything_else_goes_through(empty: 
     broken = gzip.compress(b'{"event_type":"page_view"}\n' * 1000)[:-20]
     (empty.landing / "web_events" / "cut.ndjson.gz").write_bytes(broken)
 
+    empty.put("products/endless.csv", "product_id,name", "mug,Mug", 'pot,"Pot that never')
+
     ended = empty.run(TUESDAY)
 
     assert ended.status == 1
     assert ended.last_line.startswith("not loaded: orders/excel.parquet")
-    assert ended.last_line.endswith("(and 1 more, above)")
+    assert ended.last_line.endswith("(and 2 more, above)")
+    assert "products/endless.csv" in ended.out
     assert "web_events/cut.ndjson.gz" in ended.out
     assert "Traceback" not in ended.err
     assert " ".join(ended.out.split()).count(shop.FIRST_DELIVERY) == 1
     assert empty.rows("select count(*) from marts.dim_profiles") == [(4,)]
     assert empty.rows(
         "select table_name, path from raw.loaded_files where status = 'rejected' order by all"
-    ) == [("orders", "excel.parquet"), ("web_events", "cut.ndjson.gz")]
+    ) == [
+        ("orders", "orders/excel.parquet"),
+        ("products", "products/endless.csv"),
+        ("web_events", "web_events/cut.ndjson.gz"),
+    ]
 
 
 def fill_with_bad_rows(place: Place) -> None:
-    """Put 6 rows beside the shop that cannot be used, and 3 that are odd and can."""
+    """Put 5 rows beside the shop that cannot be used, and 3 that can, one of them odd."""
     place.put(
         "orders/bad.csv",
         "Total_Amount,EMAIL,order_id,ordered_at",
@@ -67,12 +74,6 @@ def fill_with_bad_rows(place: Place) -> None:
         "web_events/half.ndjson",
         '{"event_type":"page_view","occurred_at":"2026-03-01T00:00:00Z","anonymous_id":"a"}',
         '{"event_type":"page_view","occurred_at":"2026-03-01T00:00:00Z","anonym',
-    )
-    place.put(
-        "products/endless.csv",
-        "product_id,name",
-        "mug,Mug",
-        'pot,"Pot that never',
     )
     place.put(
         "contacts/long.csv",
@@ -90,16 +91,14 @@ def test_rows_that_cannot_be_used_are_kept_with_the_reason_and_are_no_error(empt
 
     assert ended.status == 0, ended.err
     assert empty.rows("select order_id from raw.orders") == [("good",)]
-    assert empty.rows("select product_id from raw.products") == [("mug",)]
     assert empty.rows(
         "select table_name, path, row_number from raw.rejected_rows order by all"
     ) == [
-        ("orders", "bad.csv", 2),
-        ("orders", "bad.csv", 3),
-        ("orders", "bad.csv", 4),
-        ("orders", "bad.csv", 5),
-        ("products", "endless.csv", 2),
-        ("web_events", "half.ndjson", 2),
+        ("orders", "orders/bad.csv", 2),
+        ("orders", "orders/bad.csv", 3),
+        ("orders", "orders/bad.csv", 4),
+        ("orders", "orders/bad.csv", 5),
+        ("web_events", "web_events/half.ndjson", 2),
     ]
     assert empty.rows("select max(length(email)) from raw.contacts") == [(10_016,)]
     assert empty.rows("select count(*) from marts.dim_profiles") == [(4,)]

@@ -32,7 +32,8 @@ def tables(place: Place, *schemas: str) -> dict[str, Sequence[object]]:
     """Return what all tables of some schemas hold."""
     names = place.rows(
         "select schema_name || '.' || table_name, list(column_name) from duckdb_columns() "
-        f"where schema_name in {schemas} and column_name not in ('_loaded_at', 'loaded_at') "
+        f"where schema_name in {schemas} "
+        "and column_name not in ('_loaded_at', 'loaded_at', 'modified_at') "
         "and table_name not in ('fct_builds', 'door_verdicts') group by all order by all"
     )
     return {
