@@ -8,7 +8,7 @@ final as (
     select
         {{ normalise_email('email') }} as email,
         -- A consent under another spelling of its purpose must not be overlooked.
-        lower(trim(purpose)) as purpose,
+        {{ normalise_email('purpose') }} as purpose,
         status,
         source,
         recorded_at,
