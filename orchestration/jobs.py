@@ -193,13 +193,14 @@ def stops(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
 
 
 def failures(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
-    """Yield one sentence per step that failed, with the reason at the bottom of it."""
+    """Yield one sentence per step that failed, with the reason."""
     for event, error in errors(execution):
         told_by_step = event.is_step_failure and event.step_failure_data.user_failure_data
         if told_by_step and told_by_step.description:
             reason = shortened(told_by_step.description)
         else:
-            while error.cause is not None:
+            # Below Dagster's own is what was raised; what that came from is for the log.
+            while error.cause is not None and "Dagster" in (error.cls_name or ""):
                 error = error.cause
             kind, _, text = error.message.strip().partition(": ")
             reason = text or kind
