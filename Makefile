@@ -11,6 +11,8 @@ SHOP_DAYS ?= 400
 SHOP_SEED ?= 7
 SHOP_AS_OF := 2026-01-01T00:00:00Z
 
+PORT ?= 3000
+
 export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -54,9 +56,9 @@ format: $(READY) ## write Python as ruff wants it
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-ui: $(READY) ## open Dagster on http://127.0.0.1:3000
-	@$(BIN)/python -c 'from orchestration.resources import dagster_instance; dagster_instance()'
-	@$(BIN)/dagster dev --module-name orchestration.definitions --host 127.0.0.1
+ui: $(READY) ## open Dagster on http://127.0.0.1:3000 (another port: make ui PORT=3001)
+	@$(BIN)/python -c 'from orchestration.history import settled_home; settled_home()'
+	@$(BIN)/dagster dev --module-name orchestration.definitions --host 127.0.0.1 --port $(PORT)
 
 docs: $(READY) ## build dbt's pages of all models into target/
 	@$(BIN)/dbt docs generate --quiet && echo "open target/index.html with: $(BIN)/dbt docs serve --host 127.0.0.1"

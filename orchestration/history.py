@@ -1,10 +1,10 @@
-"""Dagster's history of runs: where it is kept, and how fast."""
+"""Dagster's history of runs: where it is kept, and what is said where it cannot be."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
 import sqlalchemy
@@ -33,44 +33,33 @@ _OF_THE_COMMAND_LINE = {
 }
 
 
-def dagster_instance() -> dg.DagsterInstance:
-    """Open Dagster's own store for a run of the command line; `make ui` shows the same."""
+class HistoryError(RuntimeError):
+    """Dagster's history cannot be kept; the message says where and what to do."""
+
+
+def settled_home() -> Path:
+    """Return Dagster's home folder, with mailmart's settings where it has none of its own yet."""
     home = dagster_home()
     home.mkdir(parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
     if not settings.exists():
         settings.write_text(_SETTINGS, encoding="utf-8")
-    return dg.DagsterInstance.from_ref(
-        InstanceRef.from_dir(str(home), overrides=_OF_THE_COMMAND_LINE)
-    )
+    return home
 
 
 @contextmanager
-def quick_history() -> Iterator[None]:
-    """Let Dagster write its history without waiting for the disk at each of its small steps.
+def kept_history() -> Iterator[dg.DagsterInstance]:
+    """Yield Dagster's own store for a run of the command line; `make ui` shows the same.
 
-    Dagster opens and closes its SQLite files for every event of a run, and each time the disk is
-    waited for, twice. With one connection kept open, and commits that only the next checkpoint
-    brings to the disk, that goes away; a process that is killed loses nothing all the same.
+    Raises `HistoryError` where its files cannot be written.
     """
-    kept: dict[str, sqlite3.Connection] = {}
-
-    def hasten(connection: object, _: object) -> None:
-        if not isinstance(connection, sqlite3.Connection):
-            return
-        connection.execute("pragma synchronous = normal")
-        (_, _, file), *_ = connection.execute("pragma database_list").fetchall()
-        if not file:
-            return
-        if file not in kept:
-            kept[file] = sqlite3.connect(file, check_same_thread=False)
-        # Read each time: a new file gets its write-ahead log, which is to stay, only later.
-        kept[file].execute("select count(*) from sqlite_master").fetchall()
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", hasten)
+    home = settled_home()
     try:
-        yield
-    finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "connect", hasten)
-        for connection in kept.values():
-            connection.close()
+        yield dg.DagsterInstance.from_ref(
+            InstanceRef.from_dir(str(home), overrides=_OF_THE_COMMAND_LINE)
+        )
+    except sqlalchemy.exc.OperationalError as error:
+        raise HistoryError(
+            f"Dagster's history in {home} cannot be kept ({error.orig}); make room there "
+            "or set DAGSTER_HOME to another folder, and run again"
+        ) from error

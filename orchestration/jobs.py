@@ -84,7 +84,10 @@ def executed(
                 resources.check_profile_key(connection)
             execution = execute(job, run_config, console)
             connection = held.enter_context(closing(resources.open_warehouse(warehouse)))
-        except (WarehouseError, ProjectError, *diagnosis.SETTINGS_ERRORS, OSError) as error:
+        except (
+            *(WarehouseError, ProjectError, history.HistoryError, OSError),
+            *diagnosis.SETTINGS_ERRORS,
+        ) as error:
             result = Result(FAILED, str(error), "", started_at)
         else:
             result = concluded(execution, connection, started_at)
@@ -101,7 +104,7 @@ def execute(job: str, run_config: Mapping[str, Any], console: Console) -> dg.Exe
 
         # dbt and Dagster tell each step in full: to the log, not to the person.
         with (
-            history.quick_history(),
+            history.kept_history() as instance,
             resources.log(job) as log,
             redirect_stdout(log),
             warnings.catch_warnings(),
@@ -109,7 +112,7 @@ def execute(job: str, run_config: Mapping[str, Any], console: Console) -> dg.Exe
             warnings.simplefilter("ignore")
             execution = defs.resolve_job_def(job).execute_in_process(
                 run_config=run_config,
-                instance=history.dagster_instance(),
+                instance=instance,
                 raise_on_error=False,
             )
             log.writelines(

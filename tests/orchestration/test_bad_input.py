@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.orchestration import shop
-from tests.orchestration.checkout import PROGRAMS, Place
+from tests.orchestration.checkout import Place, small_disk
 from tests.orchestration.conftest import FirstRun
 from tests.orchestration.shop import TUESDAY
 
@@ -28,6 +29,18 @@ def test_an_empty_landing_folder_is_told_what_it_wants(empty: Place) -> None:
     assert "put files into the landing folder's email_events or contacts" in ended.last_line
     assert empty.deliveries() == []
     assert empty.rows("select count(*) from duckdb_tables() where schema_name = 'marts'") == [(0,)]
+
+
+@pytest.mark.slow
+def test_a_bad_file_is_named_although_a_door_stops_the_line(empty: Place) -> None:
+    (empty.landing / "contacts").mkdir(parents=True)
+    (empty.landing / "contacts" / "crm.parquet").write_bytes(b"PK\x03\x04 no Parquet at all")
+
+    ended = empty.run(TUESDAY)
+
+    assert ended.status == 3
+    assert "not loaded: contacts/crm.parquet" in ended.err
+    assert "required_tables: nothing was loaded" in ended.last_line
 
 
 @pytest.mark.slow
@@ -229,17 +242,31 @@ def test_a_disk_that_fills_up_under_the_warehouse_is_told_and_loses_nothing(
         "product_id,name",
         *(f"p{number},{number * 7919 % 1_000_003} {number:x}" for number in range(300_000)),
     )
-    # No file of this process may grow beyond what the warehouse has, and a little.
-    most = built.warehouse.stat().st_size // 1024 + 64
-    limited = tmp_path / "limited"
-    limited.write_text(f'#!/bin/sh\nulimit -f {most}\nexec "$@"\n', encoding="utf-8")
-    limited.chmod(0o755)
-    mailmart = built.checkout.call(limited, PROGRAMS / "mailmart", *built.run_arguments(TUESDAY))
+    room = built.warehouse.stat().st_size + 500_000
+    with small_disk(tmp_path / "disk", room) as disk:
+        shutil.copy2(built.warehouse, disk)
+        full = disk / built.warehouse.name
 
-    assert mailmart.status == 1, mailmart.err
-    assert "Traceback" not in mailmart.err
-    assert "free some space and run again: what was loaded stays" in mailmart.last_line
+        ended = built.checkout.mailmart(*built.run_arguments(TUESDAY), "--warehouse", full)
+
+        assert ended.status == 1, ended.err
+        assert "Traceback" not in ended.err
+        assert "free some space and run again: what was loaded stays" in ended.last_line
+        shutil.copy2(full, built.warehouse)
     assert built.rows("select count(*) from raw.products") == [(0,)]
 
     assert built.run(TUESDAY).status == 0
     assert built.rows("select count(*) from raw.products") == [(300_000,)]
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_under_the_history_of_runs_is_named(
+    built: Place, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk", 200_000) as disk:
+        ended = built.checkout.mailmart(*built.run_arguments(TUESDAY), DAGSTER_HOME=str(disk))
+
+        assert ended.status == 1
+        assert f"Dagster's history in {disk} cannot be kept" in ended.last_line
+        assert "make room there or set DAGSTER_HOME to another folder" in ended.last_line
+        assert "Traceback" not in ended.err

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.orchestration.checkout import Checkout, Ended, Place
+from tests.orchestration.checkout import Checkout, Ended, Place, small_disk
 from tests.orchestration.conftest import FirstRun
 from tests.orchestration.shop import FIRST_DELIVERY, TUESDAY, WEDNESDAY
 
@@ -152,18 +151,9 @@ def unwritable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]
         (tmp_path / "file").touch()
         yield tmp_path / "file" / "outbox"
         return
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=100", "tmpfs", str(disk)], check=False
-    )
-    if mounted.returncode:
-        pytest.skip("only the administrator may mount a disk that is full")
-    try:
+    with small_disk(tmp_path / "disk", 4096) as disk:
         (disk / "filling").write_bytes(b"x" * 4096)
         yield disk / "outbox"
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.mark.slow
