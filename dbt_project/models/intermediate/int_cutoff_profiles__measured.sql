@@ -192,7 +192,7 @@ shopped as (
         sum(
             case
                 when {{ in_last_days('orders.ordered_at', 365, 'active.cutoff_at') }}
-                    then orders.total_amount
+                    then orders.revenue_amount
             end
         ) as revenue_last_365_days,
         count(*) as lifetime_orders,

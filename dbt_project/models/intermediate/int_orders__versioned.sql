@@ -1,3 +1,6 @@
+{%- set currency = var('reporting_currency') -%}
+{%- set currency = 'null' if currency is none else dbt.string_literal(currency) -%}
+{%- set reporting_currency = 'cast(' ~ currency ~ ' as ' ~ dbt.type_string() ~ ')' -%}
 with
 
 orders as (
@@ -9,6 +12,11 @@ orders as (
 
 erased_addresses as (
     select * from {{ ref('int_addresses__erased') }}
+),
+
+rates as (
+    select * from {{ ref('currency_rates') }}
+    where reporting_currency = {{ reporting_currency }}
 ),
 
 erased_orders as (
@@ -47,17 +55,26 @@ superseded as (
 
 final as (
     select
-        order_id,
-        email,
-        coalesce(status, 'placed') as status,
-        coalesce(status, 'placed') in ('placed', 'paid') as is_order,
-        currency,
-        total_amount,
-        ordered_at,
-        updated_at,
-        known_from,
-        superseded_at
+        superseded.order_id,
+        superseded.email,
+        coalesce(superseded.status, 'placed') as status,
+        coalesce(superseded.status, 'placed') in ('placed', 'paid') as is_order,
+        superseded.currency,
+        superseded.total_amount,
+        -- Null where there is no rate: such an order counts, its amount does not.
+        case
+            when
+                {{ reporting_currency }} is null
+                or superseded.currency = {{ reporting_currency }}
+                then superseded.total_amount
+            else cast(round(superseded.total_amount * rates.rate, 2) as decimal(18, 2))
+        end as revenue_amount,
+        superseded.ordered_at,
+        superseded.updated_at,
+        superseded.known_from,
+        superseded.superseded_at
     from superseded
+    left join rates on superseded.currency = rates.currency
 )
 
 select * from final
