@@ -16,7 +16,7 @@ from ingestion.contract import REJECTED_ROWS, ROW_ORIGIN, TABLES, Table
 from ingestion.landing import Fingerprint, LandingFile, Listing, fingerprint, list_files
 from ingestion.ledger import Outcome, Status
 from ingestion.schema import SchemaMismatch, address, prepare
-from ingestion.staging import STAGED, NeedsMending, Refusal, Source, stage
+from ingestion.staging import STAGED, NeedsMending, Refusal, Source, column_name, stage
 from ingestion.values import quoted
 
 __all__ = [
@@ -144,7 +144,7 @@ def load(
         tables={name: run.loads.get(name, TableLoad()) for name in TABLES},
         missing_folders=tuple(name for name in TABLES if name not in listing.folders),
         unknown_columns=tuple(
-            UnknownColumn(table, column, files)
+            UnknownColumn(table, column, len(files))
             for (table, column), files in sorted(run.unknown.items())
         ),
         problems=tuple(sorted(run.problems, key=lambda problem: (problem.table, problem.path))),
@@ -174,7 +174,7 @@ class _Load:
         self._files_done = 0
         self._bytes_done = 0
         self.loads: dict[str, TableLoad] = {}
-        self.unknown: dict[tuple[str, str], int] = {}
+        self.unknown: dict[tuple[str, str], set[str]] = {}
         self.problems: list[FileProblem] = []
 
     def all(self, listing: Listing, known: Mapping[tuple[str, str], ledger.Entry]) -> None:
@@ -418,8 +418,9 @@ class _Load:
             before.rows_rejected + outcome.rows_rejected,
         )
         for column in outcome.unknown_columns:
-            key = (outcome.file.table, column)
-            self.unknown[key] = self.unknown.get(key, 0) + 1
+            # Letter case does not tell columns apart; one file may spell one in two ways.
+            files = self.unknown.setdefault((outcome.file.table, column_name(column)), set())
+            files.add(outcome.file.path)
         self._advance(outcome.file)
 
     def _advance(self, file: LandingFile) -> None:
