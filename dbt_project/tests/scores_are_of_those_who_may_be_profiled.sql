@@ -1,5 +1,9 @@
 -- Somebody who takes back the consent to profiling keeps a score that was made before,
 -- and a place in the segments that ask for it, unless each reader asks again.
+{%- set segments_with_scores = [] -%}
+{%- for segment in var('segments') if uses_scores(segment) -%}
+    {%- do segments_with_scores.append(segment.name) -%}
+{%- endfor %}
 with
 
 refusing as (
@@ -23,7 +27,12 @@ final as (
         'is in ' || members.segment as found
     from {{ ref('profile_segments') }} as members
     inner join refusing on members.profile_id = refusing.profile_id
-    where members.segment in ('churn_risk', 'likely_openers')
+    where
+        {%- for name in segments_with_scores %}
+        {{ "or " if not loop.first }}members.segment = '{{ name }}'
+        {%- else %}
+        false
+        {%- endfor %}
 )
 
 select * from final

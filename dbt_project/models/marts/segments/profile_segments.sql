@@ -22,13 +22,10 @@ evaluated as (
         segments.segment,
         case segments.segment
             {%- for segment in segments %}
-            {%- set expressions = segment.rule ~ ' ' ~ segment.attribute %}
             when '{{ segment.name }}'
                 then
                     ({{ segment.rule }})
-                    {%- if modules.re.search(
-                        '(?i)\\b(churn|open)_probability', expressions
-                    ) %}
+                    {%- if uses_scores(segment) %}
                     and signals.may_be_profiled
                     {%- endif %}
             {%- endfor %}
