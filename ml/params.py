@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -116,10 +117,12 @@ class Params(_Section):
 def read_params(path: Path = DEFAULT_PARAMS) -> Params:
     """Read and check the params file.
 
-    Raises `ParamsError` naming the file and each setting that is missing, unknown or out of range.
+    Raises `ParamsError` naming the file and each setting that is missing, unknown, out of range
+    or given twice.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # A safe loader: it makes nothing but plain values.
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ParamsError(f"{path} cannot be read as YAML: {error}") from error
     try:
@@ -131,3 +134,19 @@ def read_params(path: Path = DEFAULT_PARAMS) -> Params:
             for problem in error.errors()
         )
         raise ParamsError(f"{path}: {settings}. See ml/params.yaml for what is known.") from error
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuse a repeated key, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable):
+                if key in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key!r} is given twice", key_node.start_mark
+                    )
+                seen.add(key)
+        return super().construct_mapping(node, deep)

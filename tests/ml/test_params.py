@@ -42,3 +42,17 @@ def test_a_file_that_is_no_params_file_says_so(tmp_path: Path, text: str) -> Non
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ParamsError, match=r"params\.yaml"):
         read_params(path)
+
+
+@pytest.mark.parametrize("again", ["    max_depth: 9\n", '    "max_depth": 4\n'])
+def test_a_setting_given_twice_is_refused_with_its_line(tmp_path: Path, again: str) -> None:
+    # YAML would keep the last, and whoever reads from the top would believe the first.
+    path = tmp_path / "params.yaml"
+    text = DEFAULT_PARAMS.read_text(encoding="utf-8")
+    before, after = text.split("    max_depth: 4", maxsplit=1)
+    path.write_text(f"{before}{again}    max_depth: 4{after}", encoding="utf-8")
+    line = before.count("\n") + 2
+    with pytest.raises(
+        ParamsError, match=rf"params\.yaml.*'max_depth' is given twice(.|\n)*line {line}\b"
+    ):
+        read_params(path)
