@@ -32,7 +32,6 @@ class Result:
     status: int
     sentence: str
     run_id: str
-    started_at: datetime
     has_built: bool = False
     lines: list[str] = field(default_factory=list)
     connection: duckdb.DuckDBPyConnection | None = None
@@ -70,7 +69,6 @@ def executed(
     if delivery is not None:
         run_config["ops"] = {"reverse_etl__receipts": {"config": dict(delivery)}}
 
-    started_at = datetime.now(UTC).replace(tzinfo=None)
     with ExitStack() as held:
         try:
             # All that can be known beforehand is said before anything starts.
@@ -88,9 +86,9 @@ def executed(
             *(WarehouseError, ProjectError, history.HistoryError, OSError),
             *diagnosis.SETTINGS_ERRORS,
         ) as error:
-            result = Result(FAILED, str(error), "", started_at)
+            result = Result(FAILED, str(error), "")
         else:
-            result = concluded(execution, connection, started_at)
+            result = concluded(execution, connection)
         finally:
             clear_targets()
         yield result
@@ -124,10 +122,9 @@ def execute(job: str, run_config: Mapping[str, Any], console: Console) -> dg.Exe
 def concluded(
     execution: dg.ExecuteInProcessResult,
     connection: duckdb.DuckDBPyConnection,
-    started_at: datetime,
 ) -> Result:
     """Read the status and the sentence of a run off its events."""
-    result = Result(DONE, "", execution.run_id, started_at, connection=connection)
+    result = Result(DONE, "", execution.run_id, connection=connection)
     result.lines = list(told(execution))
     result.has_built = any(
         event.asset_key == dg.AssetKey(["marts", "fct_builds"])

@@ -191,10 +191,14 @@ def end_with_the_run() -> None:
     threading.Thread(target=watch, name="end with the run", daemon=True).start()
 
 
-def tell_dbt(warehouse: Path, as_of: datetime) -> None:
-    """Tell dbt, a process of its own, what a run is about."""
+def tell_dbt(warehouse: Path, *, as_of: datetime, started_at: datetime) -> None:
+    """Tell dbt, a process of its own, what a run is about; times are naive UTC.
+
+    A build is of the time at which its run began: it has seen what was loaded at or before it.
+    """
     os.environ["MAILMART_WAREHOUSE"] = str(warehouse)
     os.environ["MAILMART_AS_OF"] = as_of.isoformat()
+    os.environ["MAILMART_STARTED_AT"] = started_at.isoformat()
     os.environ["MAILMART_CODE_VERSION"] = code_version()
     os.environ["MAILMART_RUN_PROCESS"] = str(os.getpid())
 

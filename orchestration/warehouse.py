@@ -46,16 +46,13 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
         """Hold the warehouse for the run, and tell dbt, a process of its own, what it is about."""
-        run = context.run
-        record = (
-            context.instance.get_run_record_by_id(run.run_id) if run and context.instance else None
-        )
-        started_at = record.create_timestamp if record else datetime.now(UTC)
-        self._started_at = started_at.astimezone(UTC).replace(tzinfo=None)
-        self._as_of = parse_instant(self.as_of) if self.as_of else self._started_at
-        self._run_id = run.run_id if run else "none"
+        self._run_id = context.run.run_id if context.run else "none"
         with writing(self.file):
-            tell_dbt(self.file, self._as_of)
+            # Taken once nobody else writes: what this run loads carries this time and is older than
+            # no build of another run, though this one may have waited long in Dagster's queue.
+            self._started_at = datetime.now(UTC).replace(tzinfo=None)
+            self._as_of = parse_instant(self.as_of) if self.as_of else self._started_at
+            tell_dbt(self.file, as_of=self._as_of, started_at=self._started_at)
             with self.connect() as connection:
                 keep_profile_key(connection)
             yield self
@@ -72,7 +69,7 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def started_at(self) -> datetime:
-        """When the run began, naive UTC."""
+        """When the run got hold of the warehouse, naive UTC: the time of its loads and builds."""
         return self._started_at
 
     @property
