@@ -123,7 +123,7 @@ def run(
         as_of=as_of,
         full_refresh=full_refresh,
     ) as result:
-        if result.has_built:
+        if summary.can_show(result):
             summary.show(result, Console())
         else:
             for line in result.lines:

@@ -32,7 +32,7 @@ class Result:
     status: int
     sentence: str
     run_id: str
-    has_built: bool = False
+    materialized: frozenset[dg.AssetKey] = frozenset()
     lines: list[str] = field(default_factory=list)
     connection: duckdb.DuckDBPyConnection | None = None
 
@@ -126,9 +126,10 @@ def concluded(
     """Read the status and the sentence of a run off its events."""
     result = Result(DONE, "", execution.run_id, connection=connection)
     result.lines = list(told(execution))
-    result.has_built = any(
-        event.asset_key == dg.AssetKey(["marts", "fct_builds"])
+    result.materialized = frozenset(
+        event.asset_key
         for event in execution.get_asset_materialization_events()
+        if event.asset_key is not None
     )
     problems = sorted(
         problem

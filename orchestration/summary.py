@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import dagster as dg
 import duckdb
 from rich.console import Console
 from rich.table import Table
@@ -21,6 +22,25 @@ _REFUSALS = {
     "unsubscribe": "unsubscribed",
     "erasure_requested": "asked to be forgotten",
 }
+
+# What the summary reads. Where a run did not come to all of it, the rest is of another instant.
+READS = frozenset(
+    dg.AssetKey(list(key))
+    for key in (
+        ("marts", "dim_profiles"),
+        ("marts", "fct_builds"),
+        ("marts", "fct_engagement_tier_spells"),
+        ("marts", "fct_segment_members"),
+        ("marts", "fct_segment_spells"),
+        ("sync", "sync_segment_members"),
+        ("sync", "sync_suppressions"),
+    )
+)
+
+
+def can_show(result: Result) -> bool:
+    """Tell whether a run has built everything that its summary is about."""
+    return result.connection is not None and result.materialized >= READS
 
 
 def show(result: Result, console: Console) -> None:
