@@ -85,8 +85,11 @@ def parse_instant(text: str) -> datetime:
 
 
 def models_folder(warehouse: Path) -> Path:
-    """Return where the models trained on a warehouse are kept: beside it, as they know no other."""
-    return warehouse.with_suffix(".models")
+    """Return where the models trained on a warehouse are kept, `<warehouse>.models` beside it.
+
+    The whole name counts: shop.duckdb and shop.db are two warehouses, and their models know one.
+    """
+    return warehouse.with_name(f"{warehouse.name}.models")
 
 
 def is_writable(folder: Path) -> bool:

@@ -25,7 +25,7 @@ def test_a_house_in_order_needs_no_mending(built: Place) -> None:
 
 
 def test_a_house_out_of_order_is_told_what_to_mend_all_at_once(built: Place) -> None:
-    champion = built.folder / "warehouse.models" / "churn" / "champion.json"
+    champion = built.folder / "warehouse.duckdb.models" / "churn" / "champion.json"
     champion.parent.mkdir(parents=True)
     champion.write_text("not what was written", encoding="utf-8")
     (built.folder / "file").touch()

@@ -35,6 +35,15 @@ def test_what_is_no_instant_is_told_how_to_be_one(text: str) -> None:
         resources.parse_instant(text)
 
 
+def test_no_two_warehouses_share_their_models(tmp_path: Path) -> None:
+    names = ("shop.duckdb", "shop.db", "shop", "shop.2026.db", "shop.2025.db")
+
+    folders = [resources.models_folder(tmp_path / name) for name in names]
+
+    assert [folder.name for folder in folders] == [f"{name}.models" for name in names]
+    assert {folder.parent for folder in folders} == {tmp_path}
+
+
 def test_the_right_to_write_is_free_again_after_its_block(tmp_path: Path) -> None:
     warehouse = tmp_path / "new" / "warehouse.duckdb"
 

@@ -25,7 +25,7 @@ def trained(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> tup
 
 
 def decisions(place: Place, target: str) -> list[dict[str, str]]:
-    log = place.folder / "warehouse.models" / target / "decisions.json"
+    log = place.folder / "warehouse.duckdb.models" / target / "decisions.json"
     kept: list[dict[str, str]] = json.loads(log.read_text(encoding="utf-8"))["decisions"]
     return kept
 
@@ -63,7 +63,7 @@ def test_training_again_learns_as_of_the_last_build_and_says_who_scores(
     assert len(ended.out.splitlines()) == 2
     for target in ("churn", "open"):
         assert len(decisions(place, target)) == 2
-        cards = (place.folder / "warehouse.models" / target).glob("*/card.json")
+        cards = (place.folder / "warehouse.duckdb.models" / target).glob("*/card.json")
         assert {json.loads(card.read_text(encoding="utf-8"))["as_of"][:10] for card in cards} == {
             "2026-01-01"
         }
@@ -74,7 +74,7 @@ def test_a_damaged_model_is_named_with_the_way_out(
     trained: tuple[Place, Ended], tmp_path: Path
 ) -> None:
     place = trained[0].copied(tmp_path)
-    champion = place.folder / "warehouse.models" / "churn" / "champion.json"
+    champion = place.folder / "warehouse.duckdb.models" / "churn" / "champion.json"
     champion.write_text("{", encoding="utf-8")
 
     ended = place.checkout.mailmart("train", "--warehouse", place.warehouse)
