@@ -277,11 +277,15 @@ def _rejected_files(
     )
     found: dict[str, tuple[int, str, str]] = {}
     if "loaded_files" in columns:
+        # Of a file that is gone, the last door alone speaks on: opt-outs may have been in it.
+        is_there = "gone_at is null" if "gone_at" in columns["loaded_files"] else "true"
         rows = connection.execute(
-            """
+            f"""
             select table_name, count(*), arg_min(path, path), arg_min(status, path)
             from raw.loaded_files
-            where status = 'changed' or (status = 'rejected' and loaded_at > $since)
+            where
+                (status = 'changed' or (status = 'rejected' and loaded_at > $since))
+                and {is_there}
             group by table_name
             """,
             {"since": since},

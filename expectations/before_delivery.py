@@ -90,24 +90,31 @@ _MAY_BE_OPT_OUT: Final = r"""
         from read
     )
 
-    select path, row_number, loaded_at, 'row' as kind
+    select path, row_number, loaded_at as left_out_at, 'row' as kind
     from judged
     where is_harmless is not true
 """
 
 _REJECTED_ROWS: Final = """
-    select path, row_number, loaded_at, 'row' as kind
+    select path, row_number, loaded_at as left_out_at, 'row' as kind
     from raw.rejected_rows
     where table_name = $table and loaded_at > $since
 """
 
-# That somebody has looked at what was left out says nothing of a file that has changed since.
+# Whether a file is still there does not matter: taking it away undoes no opt-out in it. That
+# somebody has looked at what was left out says nothing of a file that has changed since, and may
+# go on changing for as long as it is there; once it is gone, it has changed for the last time.
 _REFUSED_FILES: Final = """
-    select path, null::bigint as row_number, loaded_at, status as kind
+    select
+        path,
+        null::bigint as row_number,
+        case when status = 'rejected' then loaded_at else {gone_at} end as left_out_at,
+        status as kind
     from raw.loaded_files
     where
         table_name = $table
-        and (status = 'changed' or (status = 'rejected' and loaded_at > $since))
+        and status in ('rejected', 'changed')
+        and (left_out_at is null or left_out_at > $since)
 """
 
 
@@ -118,6 +125,7 @@ class _LeftOut:
     rows: int = 0
     rejected_files: int = 0
     changed_files: int = 0
+    gone_changed_files: int = 0
     first_path: str = ""
     first_row: int | None = None
     newest_at: datetime | None = None
@@ -125,7 +133,7 @@ class _LeftOut:
     @property
     def files(self) -> int:
         """Return how many whole files it is."""
-        return self.rejected_files + self.changed_files
+        return self.rejected_files + self.changed_files + self.gone_changed_files
 
     @property
     def first(self) -> str:
@@ -145,9 +153,8 @@ def judge(
     """Judge whether anything may be delivered.
 
     Whatever the `as_of`, every opt-out counts that a load has left out, or that the newest build
-    has not seen. Reads only. Raises
-    SettingsError when a `reviewed_until` lies after `judged_at`, GateError when a rule could not
-    be judged.
+    has not seen. Reads only. Raises SettingsError when a `reviewed_until` lies after `judged_at`,
+    GateError when a rule could not be judged.
     """
     as_of, judged_at = to_utc(as_of), to_utc(judged_at)
     measures = [
@@ -167,7 +174,7 @@ def _rejected_opt_outs(
     left_out = {
         table: _left_out(
             connection,
-            {"rejected_rows": _REJECTED_ROWS, "loaded_files": _REFUSED_FILES},
+            {"rejected_rows": _REJECTED_ROWS, "loaded_files": _find_refused_files(connection)},
             {"table": table, "since": since},
         )
         for table in _OPT_OUT_TABLES
@@ -202,7 +209,9 @@ def _rejected_email_event_files(
     key = f"{DOOR}.rejected_email_event_files"
     since = reviewed_until(rule, key, judged_at=judged_at, source=settings.source)
     left = _left_out(
-        connection, {"loaded_files": _REFUSED_FILES}, {"table": "email_events", "since": since}
+        connection,
+        {"loaded_files": _find_refused_files(connection)},
+        {"table": "email_events", "since": since},
     )
     for severity, bound in rule.bounds():
         yield Measure(
@@ -265,6 +274,12 @@ def _built_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     return found[0] if found else None
 
 
+def _find_refused_files(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return the query for refused files; a ledger of the first version notes none as gone."""
+    notes_gone = "gone_at" in read_columns(connection).get("loaded_files", {})
+    return _REFUSED_FILES.format(gone_at="gone_at" if notes_gone else "null::timestamp")
+
+
 def _left_out(
     connection: duckdb.DuckDBPyConnection,
     query_of: Mapping[str, str],
@@ -284,10 +299,11 @@ def _left_out(
         select
             count(*) filter (where kind = 'row'),
             count(*) filter (where kind = 'rejected'),
-            count(*) filter (where kind = 'changed'),
-            coalesce(first(path order by loaded_at, path, row_number), ''),
-            first(row_number order by loaded_at, path, row_number),
-            max(loaded_at) filter (where kind != 'changed')
+            count(*) filter (where kind = 'changed' and left_out_at is null),
+            count(*) filter (where kind = 'changed' and left_out_at is not null),
+            coalesce(first(path order by left_out_at, path, row_number), ''),
+            first(row_number order by left_out_at, path, row_number),
+            max(left_out_at)
         from left_out
         """,
         parameters,
@@ -307,7 +323,7 @@ def _way_out(left: _LeftOut, key: str, source: str) -> str:
         ["raw.loaded_files"] if left.files else []
     )
     mendings = []
-    if left.changed_files:
+    if left.changed_files or left.gone_changed_files:
         mendings.append(
             "put the old content of a changed file back and bring what is new as a new file"
         )
@@ -316,5 +332,5 @@ def _way_out(left: _LeftOut, key: str, source: str) -> str:
     text = ", ".join([f"look at {' and '.join(where)}", *mendings])
     if left.newest_at is None:
         return text
-    link = "or" if left.rejected_files else "then"
+    link = "or" if left.rejected_files or left.gone_changed_files else "then"
     return f"{text}, {link} set {key}.reviewed_until in {source} to {left.newest_at.isoformat()}Z"

@@ -10,7 +10,7 @@ Type = Literal[
 ]
 
 # Raised when a table or column changes; `loader.prepare` brings older warehouses up to it.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 SCHEMA: Final = "raw"
 
@@ -227,7 +227,8 @@ TABLES: Final[Mapping[str, Table]] = MappingProxyType({table.name: table for tab
 
 LOADED_FILES: Final = Table(
     "loaded_files",
-    "The ledger: one row per file that a load has dealt with, as it was dealt with last.",
+    "The ledger: one row per file that a load has dealt with, as it was dealt with last; "
+    "`gone_at` is the first load that did not find it any more.",
     (
         Column("table_name", "text", is_required=True),
         Column("path", "text", is_required=True),
@@ -240,6 +241,7 @@ LOADED_FILES: Final = Table(
         Column("unknown_columns", "json", is_required=True),
         Column("reason", "text"),
         Column("loaded_at", "timestamp", is_required=True),
+        Column("gone_at", "timestamp"),
     ),
 )
 

@@ -26,6 +26,7 @@ class Entry:
     content_hash: str | None
     status: Status
     reason: str | None
+    is_gone: bool
 
     def is_of(self, file: LandingFile) -> bool:
         """Tell whether the file has the size and modification time of this entry."""
@@ -45,11 +46,20 @@ class Outcome:
     reason: str | None = None
 
 
+@dataclass(frozen=True)
+class Change:
+    """What a file that was loaded is now: as it was then (`loaded`), or another (`changed`)."""
+
+    file: LandingFile
+    status: Status
+    reason: str | None
+
+
 def read(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Entry]:
     """Return the ledger by table and path."""
     rows = connection.execute(
-        "select table_name, path, size_bytes, epoch_us(modified_at), content_hash, status, reason "
-        f"from {_TABLE}"
+        "select table_name, path, size_bytes, epoch_us(modified_at), content_hash, status, reason, "
+        f"gone_at is not null from {_TABLE}"
     ).fetchall()
     return {(table, path): Entry(*rest) for table, path, *rest in rows}
 
@@ -85,32 +95,56 @@ def record(
     )
 
 
-def note_change(
-    connection: duckdb.DuckDBPyConnection, file: LandingFile, status: Status, reason: str | None
+def note_changes(connection: duckdb.DuckDBPyConnection, changes: Sequence[Change]) -> None:
+    """Note what loaded files look like now; what was loaded of them stays as it is."""
+    if changes:
+        connection.execute(
+            f"update {_TABLE} as entries set size_bytes = changes.size_bytes, "
+            "modified_at = make_timestamp(changes.modified_us), status = changes.status, "
+            "reason = changes.reason from (select unnest($tables) as table_name, "
+            "unnest($paths) as path, unnest($sizes::bigint[]) as size_bytes, "
+            "unnest($modified::bigint[]) as modified_us, unnest($statuses) as status, "
+            "unnest($reasons::varchar[]) as reason) as changes "
+            "where entries.table_name = changes.table_name and entries.path = changes.path",
+            {
+                "tables": [change.file.table for change in changes],
+                "paths": [change.file.path for change in changes],
+                "sizes": [change.file.size_bytes for change in changes],
+                "modified": [change.file.modified_us for change in changes],
+                "statuses": [change.status for change in changes],
+                "reasons": [change.reason for change in changes],
+            },
+        )
+
+
+def note_presence(
+    connection: duckdb.DuckDBPyConnection,
+    files: Collection[tuple[str, str]],
+    gone_at: datetime | None,
 ) -> None:
-    """Note what a loaded file looks like now; what was loaded of it stays as it is."""
-    connection.execute(
-        f"update {_TABLE} set size_bytes = $size, modified_at = make_timestamp($modified), "
-        "status = $status, reason = $reason where table_name = $table and path = $path",
-        {
-            "size": file.size_bytes,
-            "modified": file.modified_us,
-            "status": status,
-            "reason": reason,
-            "table": file.table,
-            "path": file.path,
-        },
-    )
+    """Note since when files, by table and path, are gone; None: they are there again.
 
-
-def settle(connection: duckdb.DuckDBPyConnection, files: Collection[tuple[str, str]]) -> None:
-    """Note that changed files, by table and path, are gone: what was loaded of them stands."""
+    All else that is known of them stays: a refusal that was in a file is none the less one.
+    """
     if files:
         connection.execute(
-            f"update {_TABLE} set status = 'loaded', reason = null where (table_name, path) in "
+            f"update {_TABLE} set gone_at = $gone_at::timestamp where (table_name, path) in "
             "(select (unnest($tables), unnest($paths)))",
-            {"tables": [table for table, _ in files], "paths": [path for _, path in files]},
+            {
+                "gone_at": gone_at,
+                "tables": [table for table, _ in files],
+                "paths": [path for _, path in files],
+            },
         )
+
+
+def forget_renamed(connection: duckdb.DuckDBPyConnection) -> None:
+    """Remove rejected files that are gone and whose very bytes were loaded under another name."""
+    connection.execute(
+        f"delete from {_TABLE} where status = 'rejected' and gone_at is not null "
+        f"and (table_name, content_hash) in (select (table_name, content_hash) from {_TABLE} "
+        "where status = 'loaded' and content_hash is not null)"
+    )
 
 
 def forget(connection: duckdb.DuckDBPyConnection, files: Collection[tuple[str, str]]) -> None:

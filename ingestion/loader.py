@@ -1,11 +1,11 @@
 """Files of a landing folder become rows of the raw tables, each file exactly once."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -14,7 +14,7 @@ import duckdb
 from ingestion import columnar, delimited, json_lines, ledger, lines
 from ingestion.contract import REJECTED_ROWS, ROW_ORIGIN, TABLES, Table
 from ingestion.landing import Fingerprint, LandingFile, Listing, fingerprint, list_files
-from ingestion.ledger import Outcome, Status
+from ingestion.ledger import Change, Outcome, Status
 from ingestion.schema import SchemaMismatch, address, prepare
 from ingestion.staging import STAGED, NeedsMending, Refusal, Source, column_name, stage
 from ingestion.values import quoted
@@ -38,6 +38,11 @@ _BATCH_BYTES: Final = 256 << 20
 _UNPACKED_PER_PACKED_BYTE: Final = 8
 
 _UNKNOWN_COLUMNS_NAMED: Final = 100
+
+_CHANGED: Final = (
+    "its content has changed since it was loaded; put the old content back and bring what is new "
+    "as a new file"
+)
 
 # Errors that are no file's doing, however odd the file.
 _FAULTS: Final = (
@@ -179,10 +184,17 @@ class _Load:
 
     def all(self, listing: Listing, known: Mapping[tuple[str, str], ledger.Entry]) -> None:
         """Load the files that the ledger does not know, and see to those that have changed."""
-        there = {(file.table, file.path) for file in listing.files}
-        there |= {(file.table, file.path) for file, _ in listing.unreadable}
-        self._forget_what_is_gone(there, known)
+        self._note_presence(listing, known)
         self._refuse([Refusal(file, message) for file, message in listing.unreadable])
+        self._compare(
+            [
+                (file, entry)
+                for file in listing.files
+                if (entry := known.get((file.table, file.path)))
+                and entry.status != "rejected"
+                and not entry.is_of(file)
+            ]
+        )
         self._todo = [
             file
             for file in listing.files
@@ -191,42 +203,61 @@ class _Load:
         self._bytes_todo = sum(file.size_bytes for file in self._todo)
         for batch in _batches(self._todo):
             self._try(batch)
+        ledger.forget_renamed(self._connection)
 
-    def _forget_what_is_gone(
-        self, there: Collection[tuple[str, str]], known: Mapping[tuple[str, str], ledger.Entry]
+    def _note_presence(
+        self, listing: Listing, known: Mapping[tuple[str, str], ledger.Entry]
     ) -> None:
-        """Close the cases of files that were taken away: there is nothing left to mend."""
-        gone = {key: entry for key, entry in known.items() if key not in there}
-        rejected = [key for key, entry in gone.items() if entry.status == "rejected"]
-        ledger.forget(self._connection, rejected)
-        changed = [key for key, entry in gone.items() if entry.status == "changed"]
-        ledger.settle(self._connection, changed)
+        """Note which files were taken away, and which are back.
+
+        What was rejected stays on record without its file, for nobody has looked at it. A folder
+        that could not be opened is no file: its case is closed once its files are seen.
+        """
+        there = {(file.table, file.path) for file in listing.files}
+        there |= {(file.table, file.path) for file, _ in listing.unreadable}
+        opened = {
+            (file.table, folder.as_posix())
+            for file in listing.files
+            for folder in PurePosixPath(file.path).parents
+        }
+        ledger.forget(self._connection, (known.keys() & opened) - there)
+        gone = [
+            key
+            for key, entry in known.items()
+            if key not in there and key not in opened and not entry.is_gone
+        ]
+        back = [key for key, entry in known.items() if key in there and entry.is_gone]
+        with _transaction(self._connection):
+            ledger.note_presence(self._connection, gone, self._loaded_at)
+            ledger.note_presence(self._connection, back, None)
+
+    def _compare(self, touched: Sequence[tuple[LandingFile, ledger.Entry]]) -> None:
+        """Read loaded files again whose size or time differs, to see whether their content does."""
+        prints = [(file, entry, self._hashing.submit(fingerprint, file)) for file, entry in touched]
+        changes = []
+        for file, entry, found in prints:
+            try:
+                is_same = found.result().content_hash == entry.content_hash
+            except OSError as error:
+                self._complain(
+                    file, "changed", f"it was loaded and cannot be read now: {error.strerror}"
+                )
+                continue
+            if not is_same:
+                self._complain(file, "changed", _CHANGED)
+            changes.append(
+                Change(file, "loaded", None) if is_same else Change(file, "changed", _CHANGED)
+            )
+        with _transaction(self._connection):
+            ledger.note_changes(self._connection, changes)
 
     def _is_to_load(self, file: LandingFile, entry: ledger.Entry | None) -> bool:
         if entry is None or (entry.status == "rejected" and entry.content_hash is None):
             return True
-        if entry.is_of(file):
-            if entry.status != "loaded":
-                self._complain(file, entry.status, entry.reason or "")
-            return False
-        if entry.status == "rejected":
-            return True
-        try:
-            content_hash = fingerprint(file).content_hash
-        except OSError as error:
-            self._complain(
-                file, "changed", f"it was loaded and cannot be read now: {error.strerror}"
-            )
-            return False
-        status: Status = "loaded" if content_hash == entry.content_hash else "changed"
-        reason = None
-        if status == "changed":
-            reason = (
-                "its content has changed since it was loaded; put the old content back and "
-                "bring what is new as a new file"
-            )
-            self._complain(file, status, reason)
-        ledger.note_change(self._connection, file, status, reason)
+        if not entry.is_of(file):
+            return entry.status == "rejected"
+        if entry.status != "loaded":
+            self._complain(file, entry.status, entry.reason or "")
         return False
 
     def _try(self, files: Sequence[LandingFile]) -> None:

@@ -235,6 +235,50 @@ def test_a_file_that_changes_after_somebody_has_looked_stops(
     assert "reviewed_until" not in verdict.sentence
 
 
+@pytest.mark.parametrize(
+    ("status", "way_out"),
+    [
+        ("rejected", "mend a rejected file, which is then tried again, or set {}06:00:00Z"),
+        ("changed", "bring what is new as a new file, or set {}07:00:00Z"),
+    ],
+)
+@pytest.mark.parametrize("table", ["consents", "erasure_requests", "email_events"])
+def test_a_refused_file_that_was_taken_away_stops_until_somebody_has_looked(
+    connection: Connection, doors_file: WriteSettings, table: str, status: str, way_out: str
+) -> None:
+    rule, shipped = (
+        ("rejected_email_event_files", FILES)
+        if table == "email_events"
+        else ("rejected_opt_outs", OPT_OUTS)
+    )
+    gone_at = TUESDAY + timedelta(hours=1)
+    add_file(connection, table, "day.csv", status=status, gone_at=gone_at)
+
+    verdict = judge(connection, read_settings())
+    assert stops(verdict) == [(rule, table, 1)]
+    key = f"before_delivery.{rule}.reviewed_until in expectations/doors.yml to 2026-03-03T"
+    assert way_out.format(key) in verdict.sentence
+
+    reviewed = read_settings(doors_file(f"{shipped}null", f"{shipped}2026-03-03T07:00:00Z"))
+    assert stops(judge(connection, reviewed)) == []
+
+    too_early = read_settings(doors_file(f"{shipped}null", f"{shipped}2026-03-03T05:59:59Z"))
+    assert stops(judge(connection, too_early)) == [(rule, table, 1)]
+
+
+def test_a_ledger_of_the_first_version_is_read_too(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    connection.execute("alter table raw.loaded_files drop column gone_at")
+    connection.execute(
+        "insert into raw.loaded_files (table_name, path, status, loaded_at) "
+        "values ('consents', 'a.csv', 'changed', $1), ('consents', 'b.csv', 'rejected', $1)",
+        [TUESDAY],
+    )
+
+    assert stops(judge(connection, settings)) == [("rejected_opt_outs", "consents", 2)]
+
+
 def test_files_of_events_are_looked_at_apart_from_opt_outs(
     connection: Connection, doors_file: WriteSettings
 ) -> None:

@@ -198,6 +198,30 @@ def test_a_changed_file_of_withdrawals_stops_until_its_old_content_is_back(
     assert broken(before) == []
 
 
+def test_taking_a_refused_file_away_opens_no_door(
+    warehouse: Connection, landing: Path, settings: DoorSettings
+) -> None:
+    granted = "ada@example.com,email_marketing,granted,2026-03-01T00:00:00Z"
+    put(landing, "email_events/day.csv", "event_type,occurred_at,email")
+    put(landing, "email_events/night.csv", "event_type,email", "unsubscribe,bo@example.com")
+    put(landing, "consents/day.csv", "email,purpose,status,recorded_at", granted)
+    put(landing, "erasure_requests/day.csv", "email", "cy@example.com")
+    load_and_judge(warehouse, landing, settings)
+    put(landing, "consents/day.csv", "email,purpose,status,recorded_at", granted, granted)
+    load_and_judge(warehouse, landing, settings, at=TUESDAY + timedelta(hours=1))
+    for path in ("email_events/night.csv", "consents/day.csv", "erasure_requests/day.csv"):
+        (landing / path).unlink()
+
+    behind, before = load_and_judge(warehouse, landing, settings, at=TUESDAY + timedelta(hours=2))
+
+    assert [f.rule for f in behind.warnings if f.rule == "rejected_files"] == []
+    assert broken(before) == [
+        ("rejected_opt_outs", "consents", 1),
+        ("rejected_opt_outs", "erasure_requests", 1),
+        ("rejected_email_event_files", "email_events", 1),
+    ]
+
+
 def test_a_batch_that_was_stopped_stays_stopped_until_enough_good_rows_have_come(
     warehouse: Connection, landing: Path, settings: DoorSettings
 ) -> None:

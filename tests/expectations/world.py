@@ -65,6 +65,7 @@ def add_file(
     rejected: int = 0,
     status: str = "loaded",
     loaded_at: datetime = TUESDAY,
+    gone_at: datetime | None = None,
 ) -> None:
     """Write a file into the ledger, in place of what it said of it before."""
     connection.execute(
@@ -82,6 +83,7 @@ def add_file(
         rows_rejected=rejected,
         unknown_columns="[]",
         loaded_at=loaded_at,
+        gone_at=gone_at,
     )
 
 

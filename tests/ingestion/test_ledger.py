@@ -1,15 +1,27 @@
 """Each file is loaded exactly once, whatever happens to it afterwards."""
 
+import gzip
+import json
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ingestion.loader import Progress, load
-from tests.ingestion.conftest import ADA, BO, CONSENTS_HEADER, CY, LOADED_AT, World
+from tests.ingestion.conftest import (
+    ADA,
+    BO,
+    CONSENTS_HEADER,
+    CY,
+    LOADED_AT,
+    World,
+    consent,
+)
 
 LATER = LOADED_AT + timedelta(days=1)
+LATEST = LOADED_AT + timedelta(days=2)
 
 
 def touch(file: Path, seconds: int) -> None:
@@ -19,6 +31,10 @@ def touch(file: Path, seconds: int) -> None:
 
 def emails(world: World) -> list[str]:
     return world.column("select email from raw.consents order by email")
+
+
+def states(world: World) -> list[tuple[Any, ...]]:
+    return world.rows("select path, status, gone_at from raw.loaded_files order by path")
 
 
 def test_a_second_load_does_nothing_and_opens_no_file(world: World) -> None:
@@ -95,14 +111,24 @@ def test_a_changed_file_is_an_error_until_its_old_content_is_back(world: World) 
     assert len(emails(world)) == 3
 
 
-def test_a_changed_file_that_was_taken_away_is_no_error(world: World) -> None:
+def test_a_changed_file_that_was_taken_away_is_no_error_but_stays_on_record(world: World) -> None:
     file = world.write("consents/a.csv", CONSENTS_HEADER + ADA)
     world.load()
     file.write_text(CONSENTS_HEADER + ADA + CY)
     assert world.load(LATER).problems
     file.unlink()
-    assert not world.load(LATER).problems
+    assert not world.load(LATEST).problems
     assert emails(world) == ["ada@example.com"]
+    assert states(world) == [("consents/a.csv", "changed", LATEST)]
+    world.load(LATEST + timedelta(days=1))
+    assert states(world) == [("consents/a.csv", "changed", LATEST)]
+
+    file.write_text(CONSENTS_HEADER + ADA + CY)
+    assert world.load(LATEST).problems
+    assert states(world) == [("consents/a.csv", "changed", None)]
+    file.write_text(CONSENTS_HEADER + ADA)
+    assert not world.load(LATEST).problems
+    assert states(world) == [("consents/a.csv", "loaded", None)]
 
 
 def test_a_rejected_file_is_named_by_every_load_and_tried_again_when_it_changes(
@@ -122,12 +148,71 @@ def test_a_rejected_file_is_named_by_every_load_and_tried_again_when_it_changes(
     assert emails(world) == ["ada@example.com"]
 
 
-def test_a_rejected_file_that_was_taken_away_leaves_no_trace(world: World) -> None:
+def test_a_rejected_file_that_was_taken_away_is_no_error_but_stays_on_record(world: World) -> None:
     file = world.write("consents/a.csv", "email\n")
     world.load()
     file.rename(file.with_suffix(".txt"))
     assert not world.load(LATER).problems
-    assert world.rows("from raw.loaded_files") == []
+    assert states(world) == [("consents/a.csv", "rejected", LATER)]
+
+    file.with_suffix(".txt").rename(file)
+    assert world.load(LATEST).problems
+    assert states(world) == [("consents/a.csv", "rejected", None)]
+
+
+def test_a_rejected_file_whose_bytes_were_loaded_under_another_name_is_forgotten(
+    world: World,
+) -> None:
+    packed = gzip.compress(json.dumps(consent()).encode())
+    file = world.write("consents/a.ndjson", packed)
+    (problem,) = world.load().problems
+    assert problem.message == "consents/a.ndjson: it is packed with gzip; let its name end in .gz"
+    file.rename(file.with_name("a.ndjson.gz"))
+    assert not world.load(LATER).problems
+    assert states(world) == [("consents/a.ndjson.gz", "loaded", None)]
+
+
+def test_the_bytes_of_a_rejected_file_in_another_table_are_another_file(world: World) -> None:
+    content = "email,requested_at\nada@example.com,2024-01-01\n"
+    file = world.write("consents/a.csv", content)
+    world.load()
+    file.unlink()
+    world.write("erasure_requests/a.csv", content)
+    world.load(LATER)
+    assert states(world) == [
+        ("consents/a.csv", "rejected", LATER),
+        ("erasure_requests/a.csv", "loaded", None),
+    ]
+
+
+def test_a_folder_that_can_be_opened_again_is_no_file_that_is_gone(world: World) -> None:
+    file = world.write("consents/2024/a.csv", CONSENTS_HEADER + ADA)
+    file.parent.chmod(0)
+    if os.access(file.parent, os.R_OK):
+        pytest.skip("this user may open every folder")
+    assert [problem.path for problem in world.load().problems] == ["consents/2024"]
+    file.parent.chmod(0o755)
+    assert not world.load(LATER).problems
+    assert states(world) == [("consents/2024/a.csv", "loaded", None)]
+
+
+def test_many_files_that_were_only_copied_are_read_again_and_noted_at_once(world: World) -> None:
+    # As after a restore: every time differs, one content does.
+    files = [world.write(f"consents/{n}.csv", CONSENTS_HEADER + ADA) for n in range(50)]
+    world.load()
+    for file in files:
+        touch(file, 5)
+    files[7].write_text(CONSENTS_HEADER + BO)
+    assert [problem.path for problem in world.load(LATER).problems] == ["consents/7.csv"]
+    rows = world.rows("select path, size_bytes, epoch_us(modified_at) from raw.loaded_files")
+    assert sorted(rows) == sorted(
+        (f"consents/{file.name}", file.stat().st_size, file.stat().st_mtime_ns // 1000)
+        for file in files
+    )
+    assert world.column("select path from raw.loaded_files where status = 'changed'") == [
+        "consents/7.csv"
+    ]
+    assert world.column("select count(*) from raw.consents") == [50]
 
 
 def test_a_file_under_a_new_name_is_a_new_file(world: World) -> None:

@@ -1,11 +1,13 @@
 """Schema raw is made, brought up, or refused in words."""
 
+from datetime import timedelta
+
 import duckdb
 import pytest
 
 from ingestion.contract import LOADED_FILES, REJECTED_ROWS, ROW_ORIGIN, SCHEMA_VERSION, TABLES
 from ingestion.schema import SchemaMismatch, prepare
-from tests.ingestion.conftest import ADA, CONSENTS_HEADER, World
+from tests.ingestion.conftest import ADA, CONSENTS_HEADER, LOADED_AT, World
 
 
 def test_a_new_warehouse_gets_every_table_in_the_contracts_order() -> None:
@@ -42,6 +44,19 @@ def test_an_older_table_gets_the_columns_that_it_lacks_and_keeps_its_rows(world:
         ("ada@example.com", "granted", None),
         ("bo@example.com", None, 7),
     ]
+
+
+def test_a_ledger_of_the_first_version_learns_which_files_are_gone(world: World) -> None:
+    file = world.write("consents/a.csv", "email\n")
+    world.load()
+    world.warehouse.execute("alter table raw.loaded_files drop column gone_at")
+    world.warehouse.execute("update raw.schema_version set version = 1")
+    file.unlink()
+    world.load(LOADED_AT + timedelta(days=1))
+    assert world.rows("select status, gone_at from raw.loaded_files") == [
+        ("rejected", LOADED_AT + timedelta(days=1))
+    ]
+    assert world.column("from raw.schema_version") == [SCHEMA_VERSION]
 
 
 def test_a_column_of_another_type_is_named_with_a_way_out_and_nothing_is_made() -> None:
