@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,21 @@ class FileDestination:
     """Write each delivery as a folder of the outbox.
 
     A folder is there whole or not at all: it is written under a hidden name, flushed to disk, and
-    renamed. Names sort in the order in which a destination's folders are to be applied.
+    renamed. Names sort in the order in which a destination's folders are to be applied. A folder
+    that is there is somebody else's from then on: it is never written to, whatever they take of it.
     """
 
     outbox: Path
 
     def send(self, shipment: Shipment, report: Report) -> Iterator[pa.Table]:
         """Write the folder; everything is delivered with the rename."""
-        folder, draft = self._folder(shipment), self._draft(shipment)
+        draft = self._draft(shipment)
         try:
             self.outbox.mkdir(parents=True, exist_ok=True)
             # A warehouse that was built anew makes the plan of the first one again.
-            if not _is_whole(folder, shipment):
+            folder = self._whole(shipment)
+            if folder is None:
+                folder = self._free(shipment)
                 shutil.rmtree(draft, ignore_errors=True)
                 draft.mkdir()
                 with _synchronous_writes(shipment.connection):
@@ -70,21 +74,42 @@ class FileDestination:
     def recover(self, shipment: Shipment) -> Iterator[pa.Table]:
         """Take the folder of an interrupted delivery as delivered if it is there and whole."""
         shutil.rmtree(self._draft(shipment), ignore_errors=True)
-        if _is_whole(self._folder(shipment), shipment):
+        if self._whole(shipment) is not None:
             yield shipment.outcome_of_all("delivered")
 
     def place(self, shipment: Shipment) -> str:
         """Return the folder's path."""
-        return str(self._folder(shipment))
+        *_, last = self._first(shipment), *self._existing(shipment)
+        return str(last)
 
-    def _folder(self, shipment: Shipment) -> Path:
-        return self.outbox / (
+    def _folders(self, shipment: Shipment) -> Iterator[Path]:
+        """Yield the names that the folder of a shipment may have, in the order of their use.
+
+        The second and later ones are for a delivery whose run died before it was acknowledged,
+        while somebody had begun to take its folder apart. Applied again, it does no harm.
+        """
+        name = (
             f"{shipment.as_of:%Y%m%dT%H%M%SZ}-{shipment.destination}"
             f"-{shipment.delivery_number:06}-{shipment.plan_id}"
         )
+        yield self.outbox / name
+        for number in count(2):
+            yield self.outbox / f"{name}-{number:02}"
+
+    def _first(self, shipment: Shipment) -> Path:
+        return next(self._folders(shipment))
+
+    def _existing(self, shipment: Shipment) -> Iterator[Path]:
+        return takewhile(Path.exists, self._folders(shipment))
+
+    def _whole(self, shipment: Shipment) -> Path | None:
+        return next((each for each in self._existing(shipment) if _is_whole(each, shipment)), None)
+
+    def _free(self, shipment: Shipment) -> Path:
+        return next(each for each in self._folders(shipment) if not each.exists())
 
     def _draft(self, shipment: Shipment) -> Path:
-        return self.outbox / f".{self._folder(shipment).name}.tmp"
+        return self.outbox / f".{self._first(shipment).name}.tmp"
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from reverse_etl.configuration import read_destinations
+from tests.reverse_etl.service import Killed
 from tests.reverse_etl.shop import Shop, configured, manifest, read, told
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -201,7 +202,7 @@ def test_a_warehouse_that_is_built_anew_finds_its_first_folder_again(
     assert len(anew.folders()) == 1
 
 
-def test_a_folder_that_was_tampered_with_is_not_taken_for_a_delivery(
+def test_a_folder_that_was_tampered_with_is_left_and_the_delivery_gets_another(
     shop: Shop, tmp_path: Path
 ) -> None:
     shop.wants("ada")
@@ -209,8 +210,51 @@ def test_a_folder_that_was_tampered_with_is_not_taken_for_a_delivery(
     (shop.folders()[0] / "profiles.csv").write_text("action,profile_id,email\r\n")
     anew = Shop(tmp_path, ":memory:")
     anew.wants("ada")
-    assert anew.delivers().status == "failed"
-    assert anew.asks("from reverse_etl.acknowledged_profiles") == []
+    outcome = anew.delivers()
+    tampered, written = anew.folders()
+    assert (outcome.status, outcome.place) == ("delivered", str(written))
+    assert read(tampered, "profiles.csv") == []
+    assert told(written, "profiles.csv")[0][:2] == ("add", "ada")
+
+
+def die_once_written(what: str, done: int, total: int) -> None:
+    """End the run between the rename and the acknowledgement."""
+    if "wrote" in what:
+        raise Killed
+
+
+def test_a_folder_of_which_somebody_took_a_file_before_the_run_died_is_written_again_beside_it(
+    shop: Shop,
+) -> None:
+    shop.wants("ada")
+    for taken in ("profiles.csv", "manifest.json"):
+        with pytest.raises(Killed):
+            shop.delivers(report=die_once_written)
+        (shop.folders()[-1] / taken).unlink()
+    left = {path: path.read_bytes() for folder in shop.folders() for path in folder.iterdir()}
+
+    outcome = shop.delivers()
+
+    assert outcome.status == "delivered"
+    first, second, third = shop.folders()
+    assert (second.name, third.name) == (f"{first.name}-02", f"{first.name}-03")
+    assert outcome.place == str(third)
+    assert told(third, "profiles.csv")[0][:2] == ("add", "ada")
+    assert {path: path.read_bytes() for path in left} == left
+    shop.wants("ada", first_name="Augusta")
+    shop.delivers()
+    assert read(shop.folders()[-1], "profiles.csv")[0]["first_name"] == "Augusta"
+
+
+def test_a_whole_folder_beside_one_that_was_taken_apart_is_the_delivery(shop: Shop) -> None:
+    shop.wants("ada")
+    with pytest.raises(Killed):
+        shop.delivers(report=die_once_written)
+    (shop.folders()[0] / "profiles.csv").unlink()
+    with pytest.raises(Killed):
+        shop.delivers(report=die_once_written)
+    assert shop.delivers().status == "nothing_to_do"
+    assert len(shop.folders()) == 2
 
 
 def test_the_destination_that_is_shipped_works_as_it_stands(shop: Shop) -> None:
