@@ -458,7 +458,8 @@ def _move_members(connection: duckdb.DuckDBPyConnection, destination: str) -> No
 
 
 def _move_suppressions(connection: duckdb.DuckDBPyConnection, destination: str) -> None:
-    # Who is told of anew has to be told off anew: an addition forgets the suppression before it.
+    # Who is told of anew has to be told off anew, and that forgets the suppression before it. The
+    # profile comes back as a change, not as an addition, where its removal had failed.
     connection.execute(
         """
         delete from reverse_etl.acknowledged_suppressions as acknowledged
@@ -473,7 +474,7 @@ def _move_suppressions(connection: duckdb.DuckDBPyConnection, destination: str) 
                 )
                 or (
                     answered.kind = 'profile'
-                    and answered.action = 'add'
+                    and answered.action <> 'remove'
                     and answered.outcome = 'delivered'
                 )
             )

@@ -73,6 +73,25 @@ def test_who_came_back_and_leaves_again_is_told_again(shop: Shop) -> None:
     assert told(shop.folders()[3], "suppressions.csv") == [("add", "ada", "unsubscribe")]
 
 
+def test_who_came_back_before_the_removal_went_through_is_told_again_too(shop: Shop) -> None:
+    service = Service()
+    shop.wants("ada")
+    shop.delivers(opener=service.open)
+    shop.suppresses("ada")
+    service.answers = lambda kind, row: (
+        ("failed", "busy") if kind == "profile" else ("delivered", None)
+    )
+    shop.delivers(opener=service.open)
+    service.answers = lambda kind, row: ("delivered", None)
+    shop.lifts("ada")
+    shop.wants("ada")
+    shop.delivers(opener=service.open)
+    assert service.received[-1] == ("profile", "change", "ada")
+    shop.suppresses("ada")
+    shop.delivers(opener=service.open)
+    assert service.received[-2:] == [("profile", "remove", "ada"), ("suppression", "add", "ada")]
+
+
 @pytest.mark.parametrize(
     ("profile_id", "email"), [("ada", "other@example.com"), ("other", "ada@example.com")]
 )
