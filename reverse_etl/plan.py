@@ -473,10 +473,19 @@ def _fingerprint(properties: Mapping[str, Property]) -> str:
 
 def _plan_id(connection: duckdb.DuckDBPyConnection, name: str, delivery_number: int) -> str:
     # The number of the delivery is part of it: a state that comes back (A, B, A, B) makes the same
-    # changes again, and they are another delivery.
+    # changes again, and they are another delivery. MD5 and not the database's own hash, which may
+    # change with its version: a plan that waits to be confirmed keeps its name meanwhile. No two
+    # rows are equal, so none takes another out of the sum of bits, which needs no order.
     ((digest,),) = connection.execute(
         """
-        select bit_xor(hash(kind, action, segment, profile_id, attribute, reason, fingerprint))
+        select
+            bit_xor(
+                md5_number(
+                    to_json(
+                        [kind, action, segment, profile_id, attribute, reason, fingerprint::varchar]
+                    )::varchar
+                )
+            )
         from planned_changes
         """
     ).fetchall()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
 
 from reverse_etl.configuration import ConfigurationError
@@ -159,6 +162,26 @@ def test_the_same_changes_have_the_same_plan_id(shop: Shop) -> None:
     assert second is not None
     assert third is not None
     assert first.plan_id == second.plan_id != third.plan_id
+
+
+def test_a_plan_id_can_be_told_without_the_database(shop: Shop) -> None:
+    # With properties that ride along alone, the fingerprint of every profile is 0.
+    shop.destinations = configured(properties={"engagement_score": None})
+    shop.wants("ada")
+    shop.wants("bo")
+    shop.wants_in("win_back", "bo", 'Books "and" Köln')
+    plan = shop.delivers(dry_run=True).plan
+    changes = [
+        ["profile", "add", None, "ada", None, None, "0"],
+        ["profile", "add", None, "bo", None, None, "0"],
+        ["segment_member", "add", "win_back", "bo", 'Books "and" Köln', None, None],
+    ]
+    digest = 0
+    for change in changes:
+        text = json.dumps(change, ensure_ascii=False, separators=(",", ":"))
+        digest ^= int.from_bytes(hashlib.md5(text.encode()).digest(), "little")
+    assert plan is not None
+    assert plan.plan_id == hashlib.sha256(f"file\n1\n{digest}".encode()).hexdigest()[:12]
 
 
 def test_a_state_that_comes_back_is_another_delivery(shop: Shop) -> None:
