@@ -1,8 +1,8 @@
 """NDJSON: one object a line, found by its keys in any spelling and order."""
 
 import json
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import duckdb
@@ -11,13 +11,24 @@ from ingestion import lines
 from ingestion.contract import Table
 from ingestion.landing import LandingFile
 from ingestion.lines import MARK
-from ingestion.staging import Cell, Flaw, Refusal, Source, column_name, missing_columns
+from ingestion.staging import (
+    UNKNOWN_COLUMNS_NAMED,
+    Cell,
+    Flaw,
+    Refusal,
+    Source,
+    column_name,
+    missing_columns,
+)
 from ingestion.values import literal, quoted
 
 _BROKEN_LINES: Final = (
     Flaw("not json_valid(line)", "the line is not JSON"),
     Flaw("json_type(line) <> 'OBJECT'", "the line is not a JSON object"),
 )
+
+# A key as `staging.column_name` folds it; of rare letters it may fold more, and Python decides.
+_FOLDED: Final = "lower(trim(key, ' ' || chr(9) || chr(10) || chr(13) || chr(65279)))"
 
 
 def sources(
@@ -47,21 +58,20 @@ def _describe(
     flaws: tuple[Flaw, ...],
 ) -> tuple[list[Source], list[Refusal]]:
     relation = lines.relation(settings)
-    shapes = _shapes(connection, relation, paths)
+    known = set(table.column_names)
+    found = _read_keys(connection, relation, paths, known)
     refusals = {}
     for index, file in enumerate(files):
-        present = {column_name(key) for shape in shapes.get(index, ()) for key in shape}
+        present = {column_name(key) for key in found.by_file.get(index, ())}
         complaint = missing_columns(table, present) if present else None
         if complaint:
             refusals[index] = Refusal(file, complaint)
     kept = [index for index in range(len(files)) if index not in refusals]
     if not kept:
         return [], list(refusals.values())
-    shapes_kept = [shapes.get(index, []) for index in kept]
-    all_shapes = [shape for found in shapes_kept for shape in found]
-    known = set(table.column_names)
+    keys_kept = [found.by_file.get(index, []) for index in kept]
     spellings: dict[str, list[str]] = {}
-    for key in dict.fromkeys(key for shape in all_shapes for key in shape):
+    for key in dict.fromkeys(key for keys in keys_kept for key in keys):
         if column_name(key) in known:
             spellings.setdefault(column_name(key), []).append(key)
     relation, parameters, cells = _objects(table, relation, spellings)
@@ -73,29 +83,81 @@ def _describe(
         cells=cells,
         row_text=f"replace(line, {literal(MARK)}, '')",
         unknown_columns=tuple(
-            tuple(
-                sorted({key for shape in found for key in shape if column_name(key) not in known})
-            )
-            for found in shapes_kept
+            tuple(sorted(key for key in keys if column_name(key) not in known))
+            for keys in keys_kept
         ),
-        flaws=(*flaws, *_repetitions(known, all_shapes)),
+        flaws=(*flaws, *_repetitions(known & found.repeated)),
         explanations=(*flaws, *_BROKEN_LINES),
     )
     return [source], list(refusals.values())
 
 
-def _shapes(
-    connection: duckdb.DuckDBPyConnection, relation: str, paths: Sequence[str]
-) -> dict[int, list[list[str]]]:
-    """Return the distinct lists of keys of each file's lines; no object, no keys."""
-    shapes: dict[int, list[list[str]]] = {}
-    for index, keys in connection.execute(
-        f"select distinct file_index, to_json(try(json_keys(line)))::varchar from {relation}",
-        {"paths": paths},
-    ).fetchall():
-        if keys:
-            shapes.setdefault(index, []).append(json.loads(keys))
-    return shapes
+@dataclass(frozen=True)
+class _Keys:
+    """The keys in files of objects.
+
+    `by_file`, by the file's place, has every key that may spell a column of the contract and the
+    first of the others; `repeated` are the names that stand twice in some line, however spelled.
+    """
+
+    by_file: Mapping[int, Sequence[str]]
+    repeated: frozenset[str]
+
+
+def _read_keys(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    paths: Sequence[str],
+    known: Collection[str],
+) -> _Keys:
+    """Read which keys the lines of each file have.
+
+    Where every line has keys of its own, millions of them stay in the database.
+    """
+    rows = connection.execute(
+        f"""
+        with shapes as materialized (
+            select distinct file_index, try(json_keys(line)) as keys from {relation}
+        ),
+        named as (
+            select file_index, key, list_contains($known, {_FOLDED}) as is_known
+            from (select distinct file_index, unnest(keys) as key from shapes)
+        ),
+        ranked as (
+            select
+                file_index,
+                key,
+                is_known,
+                row_number() over (partition by file_index, is_known order by key) as place
+            from named
+        ),
+        folded as (
+            select list_transform(keys, lambda key: {_FOLDED}) as names from shapes
+        ),
+        repeated as (
+            select distinct unnest(
+                list_filter(
+                    list_distinct(names),
+                    lambda name: len(list_filter(names, lambda other: other = name)) > 1
+                )
+            ) as name
+            from folded
+            where len(list_distinct(names)) < len(names)
+        )
+        select file_index, key from ranked where is_known or place <= $unknown_at_most
+        union all
+        select null, name from repeated where list_contains($known, name)
+        """,
+        {"paths": paths, "known": list(known), "unknown_at_most": UNKNOWN_COLUMNS_NAMED},
+    ).fetchall()
+    by_file: dict[int, list[str]] = {}
+    for index, key in rows:
+        if index is not None:
+            by_file.setdefault(index, []).append(key)
+    return _Keys(
+        {index: sorted(keys) for index, keys in by_file.items()},
+        frozenset(name for index, name in rows if index is None),
+    )
 
 
 def _objects(
@@ -137,14 +199,11 @@ def _literal_numbers(keys: Collection[str]) -> str:
     return name
 
 
-def _repetitions(known: Collection[str], shapes: Sequence[Sequence[str]]) -> Iterator[Flaw]:
+def _repetitions(names: Collection[str]) -> Iterator[Flaw]:
     """Yield a flaw for each column that stands twice in some line, in whatever spelling."""
-    counts = [Counter(map(column_name, shape)) for shape in shapes]
-    for name in sorted({name for count in counts for name, n in count.items() if n > 1}):
-        if name in known:
-            folded = "lower(trim(key))"
-            yield Flaw(
-                "len(list_filter(coalesce(try(json_keys(line)), []), "
-                f"lambda key: {folded} = {literal(name)})) > 1",
-                f"{name} stands more than once",
-            )
+    for name in sorted(names):
+        yield Flaw(
+            "len(list_filter(coalesce(try(json_keys(line)), []), "
+            f"lambda key: {_FOLDED} = {literal(name)})) > 1",
+            f"{name} stands more than once",
+        )

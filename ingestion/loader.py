@@ -16,7 +16,15 @@ from ingestion.contract import REJECTED_ROWS, ROW_ORIGIN, TABLES, Table
 from ingestion.landing import Fingerprint, LandingFile, Listing, fingerprint, list_files
 from ingestion.ledger import Change, Outcome, Status
 from ingestion.schema import SchemaMismatch, address, prepare
-from ingestion.staging import STAGED, NeedsMending, Refusal, Source, column_name, stage
+from ingestion.staging import (
+    STAGED,
+    UNKNOWN_COLUMNS_NAMED,
+    NeedsMending,
+    Refusal,
+    Source,
+    column_name,
+    stage,
+)
 from ingestion.values import quoted
 
 __all__ = [
@@ -36,8 +44,6 @@ __all__ = [
 _BATCH_FILES: Final = 500
 _BATCH_BYTES: Final = 256 << 20
 _UNPACKED_PER_PACKED_BYTE: Final = 8
-
-_UNKNOWN_COLUMNS_NAMED: Final = 100
 
 _CHANGED: Final = (
     "its content has changed since it was loaded; put the old content back and bring what is new "
@@ -379,7 +385,7 @@ class _Load:
                     status="loaded",
                     rows_loaded=usable,
                     rows_rejected=rows - usable,
-                    unknown_columns=tuple(map(_nameable, unknown[:_UNKNOWN_COLUMNS_NAMED])),
+                    unknown_columns=tuple(map(_nameable, unknown[:UNKNOWN_COLUMNS_NAMED])),
                 )
             )
         with _transaction(self._connection):

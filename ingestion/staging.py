@@ -14,6 +14,9 @@ from ingestion.values import literal, quoted
 
 STAGED: Final = 'temp."staged"'
 
+# Of a file's unknown columns so many are named; data in the place of names has no end.
+UNKNOWN_COLUMNS_NAMED: Final = 100
+
 _EARLIEST: Final = "timestamp '2000-01-01'"
 _KINDS: Final[Mapping[Type, str]] = {
     "timestamp": "a timestamp",

@@ -211,6 +211,16 @@ def test_unknown_columns_are_left_out_and_named_once(world: World) -> None:
     ]
 
 
+def test_keys_that_are_data_are_named_a_hundred_times_not_more(world: World) -> None:
+    rows = [consent(email=f"p{n}@example.com", **{f"order {n:03}": 1}) for n in range(250)]
+    world.write_json("consents/a.ndjson", rows)
+    report = world.load()
+    assert report.tables["consents"].rows_loaded == 250
+    assert [column.column for column in report.unknown_columns] == [
+        f"order {n:03}" for n in range(100)
+    ]
+
+
 def test_a_key_that_holds_an_address_is_not_repeated(world: World) -> None:
     world.write_json("consents/a.ndjson", [consent(**{"bo@example.com": 1})])
     report = world.load()

@@ -218,13 +218,15 @@ def test_a_column_twice_in_one_json_line_rejects_the_line(world: World) -> None:
     line = '{"email":"ada@example.com","purpose":"p","status":"granted","recorded_at":"2024-01-01"'
     world.write(
         "consents/a.ndjson",
-        f'{line}}}\n{line},"email":"bo@example.com"}}\n{line},"EMAIL":"bo@example.com"}}\n',
+        f'{line}}}\n{line},"email":"bo@example.com"}}\n{line},"EMAIL":"bo@example.com"}}\n'
+        f'{line},"\\temail":"bo@example.com"}}\n',
     )
     world.load()
     assert world.column("select email from raw.consents") == ["ada@example.com"]
     assert [row[:2] for row in world.rejected()] == [
         (2, "email stands more than once"),
         (3, "email stands more than once"),
+        (4, "email stands more than once"),
     ]
 
 
