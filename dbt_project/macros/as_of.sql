@@ -13,6 +13,15 @@
     {%- elif execute and env_var('MAILMART_AS_OF', '') -%}
         {%- do return(utc_datetime(env_var('MAILMART_AS_OF'))) -%}
     {%- endif -%}
+    {%- do return(started_at()) -%}
+{% endmacro %}
+
+
+{# A run may call dbt more than once: what was loaded after its start is not in the build. #}
+{% macro started_at() %}
+    {%- if execute and env_var('MAILMART_STARTED_AT', '') -%}
+        {%- do return(utc_datetime(env_var('MAILMART_STARTED_AT'))) -%}
+    {%- endif -%}
     {%- do return(utc_datetime(run_started_at)) -%}
 {% endmacro %}
 

@@ -800,11 +800,26 @@ def _content(table: str, rows: list[Row], suffix: str, rng: random.Random) -> by
     if table in ("email_events", "web_events", "contacts") and "email" not in columns:
         columns.append("email")
     names = {column: rng.choice((column, column, column.upper())) for column in columns}
+    if not suffix.startswith(".csv"):
+        rows = [_some_nulls_empty(row, table, rng) for row in rows]
     if suffix == ".parquet":
         return _parquet(rows, names, table, rng)
     write = _csv if suffix.startswith(".csv") else _json_lines
     content = write(rows, names, rng).encode("utf-8")
     return gzip.compress(content, mtime=0) if suffix.endswith(".gz") else content
+
+
+def _some_nulls_empty(row: Row, table: str, rng: random.Random) -> Row:
+    """An optional text that is empty says as little as a null, and some exports write it so."""
+    optional_texts = {
+        column.name
+        for column in contract.TABLES[table].columns
+        if column.type == "text" and not column.is_required
+    }
+    return {
+        name: "" if value is None and name in optional_texts and rng.random() < 0.1 else value
+        for name, value in row.items()
+    }
 
 
 def _epoch(instant: datetime) -> timedelta:

@@ -42,7 +42,8 @@ judged as (
                 then 'consent_withdrawn'
             when mailing_consents.status = 'granted' and not mailing_consents.is_granted
                 then 'consent_expired'
-            when mailing_consents.status is null then 'no_consent'
+            -- Whatever else a consent may say, it does not say yes.
+            when not coalesce(mailing_consents.is_granted, false) then 'no_consent'
         end as delivery_refusal_reason
     from profiles
     left join mailing_consents on profiles.email = mailing_consents.email

@@ -5,8 +5,14 @@
         on_schema_change='append_new_columns'
     )
 }}
-{#- History: a row for each build, kept through full refreshes. -#}
-{%- set code_version = env_var('MAILMART_CODE_VERSION', 'unknown') if execute -%}
+{#-
+    History: a row for each build, kept through full refreshes. It is written when all that
+    a destination reads has been built and tested, so nothing half-built is delivered.
+-#}
+{%- set code_version = env_var('MAILMART_CODE_VERSION', 'unknown') if execute %}
+-- depends_on: {{ ref('sync_profiles') }}
+-- depends_on: {{ ref('sync_segment_members') }}
+-- depends_on: {{ ref('sync_suppressions') }}
 with
 
 scores as (
@@ -22,7 +28,7 @@ model_versions as (
 
 final as (
     select
-        {{ timestamp_literal(utc_datetime(run_started_at)) }} as built_at,
+        {{ timestamp_literal(started_at()) }} as built_at,
         {{ as_of() }} as as_of,
         cast('{{ code_version }}' as {{ dbt.type_string() }}) as code_version,
         churn_model_version,

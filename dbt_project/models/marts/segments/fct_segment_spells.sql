@@ -9,7 +9,7 @@
             insert into {{ source('history', 'segment_builds') }}
             select
                 {{ as_of() }},
-                {{ timestamp_literal(utc_datetime(run_started_at)) }}
+                {{ timestamp_literal(started_at()) }}
             where not exists (
                 select 1 from {{ source('history', 'segment_builds') }}
                 where as_of >= {{ as_of() }}

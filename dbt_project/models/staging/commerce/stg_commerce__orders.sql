@@ -8,8 +8,8 @@ final as (
     select
         order_id,
         {{ normalise_email('email') }} as email,
-        status,
-        currency,
+        nullif(lower(trim(status)), '') as status,
+        nullif(currency, '') as currency,
         total_amount,
         ordered_at,
         coalesce(updated_at, ordered_at) as updated_at,

@@ -7,9 +7,9 @@ source as (
 final as (
     select
         product_id,
-        name,
-        category,
-        description,
+        nullif(name, '') as name,
+        nullif(category, '') as category,
+        nullif(description, '') as description,
         price,
         updated_at,
         _loaded_at as loaded_at

@@ -7,9 +7,9 @@ source as (
 final as (
     select
         campaign_id,
-        name,
-        subject,
-        category,
+        nullif(name, '') as name,
+        nullif(subject, '') as subject,
+        nullif(category, '') as category,
         sent_at,
         updated_at,
         _loaded_at as loaded_at

@@ -6,17 +6,17 @@ source as (
 
 final as (
     select
-        event_id,
-        event_type,
+        nullif(event_id, '') as event_id,
+        lower(trim(event_type)) as event_type,
         {{ normalise_email('email') }} as email,
-        message_id,
-        campaign_id,
-        url,
-        user_agent,
-        ip,
+        nullif(message_id, '') as message_id,
+        nullif(campaign_id, '') as campaign_id,
+        nullif(url, '') as url,
+        nullif(user_agent, '') as user_agent,
+        nullif(ip, '') as ip,
         is_machine,
-        lower(trim(bounce_type)) as bounce_type,
-        provider,
+        nullif(lower(trim(bounce_type)), '') as bounce_type,
+        nullif(provider, '') as provider,
         occurred_at,
         _loaded_at as loaded_at
     from source
