@@ -18,6 +18,8 @@ SYNC = [
     model_key("sync", "sync_segment_members"),
     model_key("sync", "sync_suppressions"),
 ]
+# The record of a build comes last: where it is there, all of the build is.
+BUILDS = model_key("marts", "fct_builds")
 
 
 class Delivery(dg.Config):
@@ -28,7 +30,9 @@ class Delivery(dg.Config):
     confirmed_plan_id: str | None = None
 
 
-@dg.asset(key=["reverse_etl", "receipts"], deps=SYNC, group_name=GROUP, kinds={"reverseetl"})
+@dg.asset(
+    key=["reverse_etl", "receipts"], deps=[*SYNC, BUILDS], group_name=GROUP, kinds={"reverseetl"}
+)
 def receipts(
     context: dg.AssetExecutionContext, warehouse: Warehouse, config: Delivery
 ) -> dg.MaterializeResult[None]:

@@ -20,6 +20,7 @@ SYNC = {
     dg.AssetKey(["sync", name])
     for name in ("sync_profiles", "sync_segment_members", "sync_suppressions")
 }
+BUILDS = dg.AssetKey(["marts", "fct_builds"])
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_one_graph_goes_from_landing_files_to_receipts(graph: dg.AssetGraph) -> 
     assert {dg.AssetKey("landing"), *RAW, SCORES, CHAMPIONS, *SYNC} <= before_receipts
     for table in RAW:
         assert graph.get(table).parent_keys == {dg.AssetKey("landing")}
-    assert graph.get(RECEIPTS).parent_keys == SYNC
+    assert graph.get(RECEIPTS).parent_keys == {*SYNC, BUILDS}
 
 
 def test_scores_come_home_between_features_and_segments(graph: dg.AssetGraph) -> None:
@@ -71,7 +72,7 @@ def test_nothing_is_built_before_the_first_door_or_sent_before_the_last(
     }
 
     assert {(key, "after_loading") for key in RAW} <= blocking
-    assert {(key, "before_delivery") for key in SYNC} <= blocking
+    assert (BUILDS, "before_delivery") in blocking
     of_dbt = [key for key in graph.materializable_asset_keys if "dbt" in graph.get(key).kinds]
     assert len(of_dbt) > 40
     assert [key for key in of_dbt if not RAW & upstream(graph, key)] == []
@@ -170,3 +171,23 @@ def test_the_sensor_asks_once_for_a_run_for_new_files(
     assert isinstance(second, dg.RunRequest)
     assert second.run_key != first.run_key
     assert look(remembered)[0] == dg.SkipReason("no new files among 2")
+
+
+def test_a_landing_folder_that_looks_as_it_once_did_is_news_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILMART_LANDING", str(tmp_path))
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders" / "monday.csv").touch()
+    tuesday = tmp_path / "orders" / "tuesday.csv"
+    remembered = None
+    keys = set()
+
+    for _ in range(2):
+        for change in (tuesday.touch, tuesday.unlink):
+            change()
+            wanted, remembered = look(remembered)
+            assert isinstance(wanted, dg.RunRequest)
+            keys.add(wanted.run_key)
+
+    assert len(keys) == 4
