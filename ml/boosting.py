@@ -31,21 +31,22 @@ class BoostedTrees:
     booster: xgb.Booster
     rounds: int
     training_log_loss: tuple[float, ...]
-    stopping_log_loss: tuple[float, ...]
+    validation_log_loss: tuple[float, ...]
 
 
 def boost(
     feature_names: Sequence[str],
     training: tuple[Matrix, Flags],
-    stopping: tuple[Matrix, Flags],
+    validation: tuple[Matrix, Flags],
     params: BoostingParams,
-    directions: Mapping[str, int],
+    monotone_constraints: Mapping[str, int],
     report_progress: ReportProgress | None,
 ) -> BoostedTrees:
-    """Fit trees on `training` until the log loss on `stopping` no longer falls.
+    """Fit trees on `training` until the log loss on `validation` no longer falls.
 
-    Both are features (rows × `feature_names`, NaN for unknown) and labels. `directions` constrains
-    features by name (1 rising, -1 falling). The same arguments give the same bytes.
+    Both are features (rows × `feature_names`, NaN for unknown) and labels. `monotone_constraints`
+    names a feature and how the probability may move with it (1 rising, -1 falling). The same
+    arguments give the same bytes.
     """
     train_matrix = xgb.QuantileDMatrix(
         training[0],
@@ -54,16 +55,16 @@ def boost(
         max_bin=params.max_bin,
         nthread=_threads(params),
     )
-    stop_matrix = xgb.QuantileDMatrix(
-        stopping[0],
-        stopping[1],
+    validation_matrix = xgb.QuantileDMatrix(
+        validation[0],
+        validation[1],
         feature_names=list(feature_names),
         ref=train_matrix,
         nthread=_threads(params),
     )
     curves: dict[str, dict[str, list[float]]] = {}
     callbacks: list[xgb.callback.TrainingCallback] = [
-        xgb.callback.EarlyStopping(rounds=params.early_stopping_rounds, data_name="stopping")
+        xgb.callback.EarlyStopping(rounds=params.early_stopping_rounds, data_name="validation")
     ]
     if report_progress is not None:
         # First, because XGBoost asks no further once a callback has stopped the training.
@@ -80,14 +81,16 @@ def boost(
             "colsample_bytree": params.colsample_bytree,
             "reg_lambda": params.l2,
             "max_bin": params.max_bin,
-            "monotone_constraints": tuple(directions.get(name, 0) for name in feature_names),
+            "monotone_constraints": tuple(
+                monotone_constraints.get(name, 0) for name in feature_names
+            ),
             "seed": params.seed,
             "nthread": _threads(params),
             "verbosity": 0,
         },
         train_matrix,
         params.rounds,
-        evals=[(train_matrix, "training"), (stop_matrix, "stopping")],
+        evals=[(train_matrix, "training"), (validation_matrix, "validation")],
         evals_result=curves,
         callbacks=callbacks,
         verbose_eval=False,
@@ -98,12 +101,12 @@ def boost(
         booster=booster[:rounds],
         rounds=rounds,
         training_log_loss=tuple(curves["training"]["logloss"]),
-        stopping_log_loss=tuple(curves["stopping"]["logloss"]),
+        validation_log_loss=tuple(curves["validation"]["logloss"]),
     )
 
 
-def directions_of(feature_names: Sequence[str], patterns: Mapping[str, int]) -> dict[str, int]:
-    """Return the direction of each feature that a pattern names; the first that fits counts."""
+def match_constraints(feature_names: Sequence[str], patterns: Mapping[str, int]) -> dict[str, int]:
+    """Return the constraint of each feature that a pattern names; the first that fits counts."""
     found: dict[str, int] = {}
     for pattern, direction in patterns.items():
         for name in feature_names:
@@ -112,7 +115,7 @@ def directions_of(feature_names: Sequence[str], patterns: Mapping[str, int]) -> 
     return found
 
 
-def margins(booster: xgb.Booster, features: Matrix) -> Floats:
+def predict_log_odds(booster: xgb.Booster, features: Matrix) -> Floats:
     """Return the log-odds of each row, float64; no rows give no log-odds."""
     if not len(features):
         return np.empty(0, dtype=np.float64)
@@ -120,7 +123,9 @@ def margins(booster: xgb.Booster, features: Matrix) -> Floats:
     return np.asarray(predicted, dtype=np.float64)
 
 
-def contributions(booster: xgb.Booster, feature_names: Sequence[str], features: Matrix) -> Floats:
+def predict_contributions(
+    booster: xgb.Booster, feature_names: Sequence[str], features: Matrix
+) -> Floats:
     """Return what each feature adds to a row's log-odds (exact Shapley values, Lundberg 2018)."""
     if not len(features):
         return np.empty((0, len(feature_names)), dtype=np.float64)
@@ -129,7 +134,7 @@ def contributions(booster: xgb.Booster, feature_names: Sequence[str], features: 
     return np.asarray(with_bias, dtype=np.float64)[:, :-1]
 
 
-def importance(booster: xgb.Booster) -> dict[str, float]:
+def measure_importance(booster: xgb.Booster) -> dict[str, float]:
     """Return each used feature's share of the total gain, largest first."""
     gains = {
         name: float(np.sum(gain))

@@ -29,12 +29,12 @@ class Calibration:
     weight_log_not_p: float
     intercept: float
 
-    def probabilities(self, margins: npt.ArrayLike) -> Floats:
+    def calibrate(self, log_odds: npt.ArrayLike) -> Floats:
         """Return calibrated probabilities, float64, strictly between 0 and 1.
 
-        `margins` are the model's raw log-odds, any length.
+        `log_odds` are the model's raw log-odds, any length.
         """
-        log_p, minus_log_not_p = _log_terms(np.asarray(margins, dtype=np.float64))
+        log_p, minus_log_not_p = _log_terms(np.asarray(log_odds, dtype=np.float64))
         logits = (
             self.weight_log_p * log_p + self.weight_log_not_p * minus_log_not_p + self.intercept
         )
@@ -42,7 +42,7 @@ class Calibration:
 
 
 def fit_calibration(
-    margins: npt.ArrayLike,
+    log_odds: npt.ArrayLike,
     labels: npt.ArrayLike,
     *,
     method: Literal["platt", "beta"],
@@ -50,13 +50,13 @@ def fit_calibration(
 ) -> Calibration:
     """Fit a calibration by penalised maximum likelihood.
 
-    `margins` are log-odds of a model that never saw these rows, `labels` booleans. `ridge` weighs
+    `log_odds` are log-odds of a model that never saw these rows, `labels` booleans. `ridge` weighs
     the squared distance to the map that changes nothing; it keeps a handful of rows from tearing
     the map, and vanishes beside thousands. A weight that would come out negative is held at
     `SMALLEST_WEIGHT` and the rest fitted anew, as the paper proposes.
     """
     outcomes = np.asarray(labels, dtype=np.float64)
-    log_p, minus_log_not_p = _log_terms(np.asarray(margins, dtype=np.float64))
+    log_p, minus_log_not_p = _log_terms(np.asarray(log_odds, dtype=np.float64))
     ones = np.ones_like(outcomes)
     if method == "platt":
         design = np.column_stack([log_p + minus_log_not_p, ones])
@@ -93,7 +93,7 @@ def _logistic_regression(
         fitted = _sigmoid(design @ weights)
         gradient = design.T @ (fitted - outcomes) + ridge * (weights - neutral)
         curvature = (design * (fitted * (1 - fitted))[:, None]).T @ design
-        # Invertible even when all margins are the same and ridge is 0.
+        # Invertible even when all log_odds are the same and ridge is 0.
         curvature += (ridge + 1e-9) * np.eye(len(weights))
         step = np.zeros_like(weights)
         step[free] = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
@@ -121,9 +121,9 @@ def _penalised_loss(
     return float(misfit.sum() + 0.5 * ridge * np.square(weights - neutral).sum())
 
 
-def _log_terms(margins: Floats) -> tuple[Floats, Floats]:
+def _log_terms(log_odds: Floats) -> tuple[Floats, Floats]:
     """Return ln p and -ln(1 - p) of log-odds, without the loss of 1 - p near 1."""
-    return -np.logaddexp(0.0, -margins), np.logaddexp(0.0, margins)
+    return -np.logaddexp(0.0, -log_odds), np.logaddexp(0.0, log_odds)
 
 
 def _sigmoid(logits: Floats) -> Floats:

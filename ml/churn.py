@@ -7,41 +7,17 @@ churned if it has none of these in the 30 days after. Only active profiles are i
 
 from __future__ import annotations
 
-from datetime import datetime
+from ml.target import Target
 
-import pyarrow as pa
-
-from ml import fitting, scores
-from ml.examples import FeatureRows
-from ml.model import NotEnoughData, TrainedModel
-from ml.params import TargetParams
-
-TARGET = "churn"
-MEANING = "an active profile has no human open, click or order in the 30 days after the cutoff"
-
-
-def train(
-    features: FeatureRows,
-    params: TargetParams,
-    *,
-    as_of: datetime,
-    trained_at: datetime,
-    champion: TrainedModel | None = None,
-    report_progress: fitting.ReportProgress | None = None,
-) -> TrainedModel | NotEnoughData:
-    """Train a churn model on rows of `marts.ftr_churn`; see `fitting.train`."""
-    return fitting.train(
-        TARGET,
-        MEANING,
-        features,
-        params,
-        as_of=as_of,
-        trained_at=trained_at,
-        champion=champion,
-        report_progress=report_progress,
-    )
-
-
-def score(model: TrainedModel, rows: FeatureRows) -> pa.Table:
-    """Score the rows of `marts.ftr_churn` at one cutoff, reasons included; see `scores.score`."""
-    return scores.score(model, rows)
+CHURN = Target(
+    name="churn",
+    meaning="an active profile has no human open, click or order in the 30 days after the cutoff",
+    section="churn",
+    examples_query="select * from marts.ftr_churn where is_churned is not null",
+    rows_query="""
+        select features.*
+        from marts.ftr_churn as features
+        inner join marts.dim_profiles as profiles on features.profile_id = profiles.profile_id
+        where profiles.may_be_profiled and features.cutoff_at = $as_of
+    """,
+)

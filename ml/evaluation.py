@@ -6,7 +6,7 @@ into parts, such rows share their mean outcome, so that the order of the rows ne
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -49,10 +49,6 @@ class Evaluation:
     calibration_error: float
     calibration_bins: tuple[CalibrationBin, ...]
     deciles: tuple[Decile, ...]
-
-    def to_dict(self) -> dict[str, object]:
-        """Return plain values for a card."""
-        return asdict(self)
 
 
 def evaluate(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> Evaluation:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.instants import to_microseconds
 from ml.params import ColumnParams, TargetParams
 
 Matrix = npt.NDArray[np.float32]
@@ -28,8 +29,6 @@ Flags = npt.NDArray[np.bool_]
 
 # What the orchestration hands in: pyarrow.Table or pyarrow.RecordBatchReader (untyped upstream).
 FeatureRows: TypeAlias = "pa.Table | pa.RecordBatchReader"
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FeaturesError(ValueError):
@@ -60,7 +59,7 @@ class Examples:
             digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()
 
-    def column_subset(self, names: Sequence[str], rows: npt.NDArray[np.int64]) -> Matrix | None:
+    def select_columns(self, names: Sequence[str], rows: npt.NDArray[np.int64]) -> Matrix | None:
         """Return the features `names` of `rows`, or None where one of them is not there."""
         position = {name: index for index, name in enumerate(self.feature_names)}
         if not set(names) <= set(position):
@@ -82,13 +81,13 @@ def read_examples(rows: FeatureRows, params: TargetParams, *, as_of: datetime) -
     columns = params.columns
     needed = {columns.profile, columns.time, columns.label, *columns.key}
     _require_columns(rows.schema, needed, "train on")
-    names = feature_names(rows.schema, params)
+    names = find_features(rows.schema, params)
     if not names:
         raise FeaturesError(
             f"the rows to train on have no feature: none of {', '.join(rows.schema.names)} is "
             "numeric or boolean and no key"
         )
-    latest = microseconds(as_of) - params.horizon_hours * 3_600_000_000
+    latest = to_microseconds(as_of) - params.horizon_hours * 3_600_000_000
 
     kept = [_no_examples(len(names))]
     held = rows_known = 0
@@ -104,7 +103,7 @@ def read_examples(rows: FeatureRows, params: TargetParams, *, as_of: datetime) -
             part = batch.filter(pa.array(chosen))
             kept.append(
                 _Chunk(
-                    features=feature_matrix(part, names),
+                    features=build_matrix(part, names),
                     labels=_label_values(part.column(columns.label), columns.label),
                     times=times[chosen],
                     keys=keys[chosen],
@@ -131,19 +130,20 @@ def read_examples(rows: FeatureRows, params: TargetParams, *, as_of: datetime) -
 
 @dataclass(frozen=True)
 class RowsToScore:
-    """Rows to score, in the order they came: who, when, and the features a model was trained on."""
+    """A batch of rows to score: who, when, and the features a model was trained on."""
 
-    profiles: pa.ChunkedArray
-    scored_at: pa.ChunkedArray
+    profiles: pa.Array
+    scored_at: pa.Array
     features: Matrix
 
 
 def read_rows_to_score(
     rows: FeatureRows, names: Sequence[str], columns: ColumnParams
-) -> RowsToScore:
-    """Read the columns `names` of the rows to score; columns that no model asked for are ignored.
+) -> Iterator[RowsToScore]:
+    """Read the columns `names` of the rows to score, batch by batch, in the order they come.
 
-    Raises `FeaturesError` where one of `names`, the profile or the time is missing.
+    Columns that no model asked for are ignored. Raises `FeaturesError` where one of `names`, the
+    profile or the time is missing, before the first batch.
     """
     _require_columns(rows.schema, {columns.profile, columns.scored_at}, "score")
     absent = [name for name in names if name not in rows.schema.names]
@@ -152,22 +152,23 @@ def read_rows_to_score(
             f"the rows to score lack {', '.join(absent)}, which the model was trained on: "
             "bring the column back, or train a new model (mailmart train)"
         )
-    profiles, times, features = [], [], []
-    for batch in _batches(rows):
-        for name in (columns.profile, columns.scored_at):
-            if batch.column(name).null_count:
-                raise FeaturesError(f"a row to score has no {name}")
-        profiles.append(batch.column(columns.profile).cast(pa.string()))
-        times.append(_naive_utc(batch.column(columns.scored_at), columns.scored_at))
-        features.append(feature_matrix(batch, names))
+    return (_read_batch_to_score(batch, names, columns) for batch in _batches(rows))
+
+
+def _read_batch_to_score(
+    batch: pa.RecordBatch, names: Sequence[str], columns: ColumnParams
+) -> RowsToScore:
+    for name in (columns.profile, columns.scored_at):
+        if batch.column(name).null_count:
+            raise FeaturesError(f"a row to score has no {name}")
     return RowsToScore(
-        profiles=pa.chunked_array(profiles, type=pa.string()),
-        scored_at=pa.chunked_array(times, type=pa.timestamp("us")),
-        features=np.concatenate([np.empty((0, len(names)), dtype=np.float32), *features]),
+        profiles=batch.column(columns.profile).cast(pa.string()),
+        scored_at=_timestamps(batch.column(columns.scored_at), columns.scored_at),
+        features=build_matrix(batch, names),
     )
 
 
-def feature_names(schema: pa.Schema, params: TargetParams) -> tuple[str, ...]:
+def find_features(schema: pa.Schema, params: TargetParams) -> tuple[str, ...]:
     """Return the feature columns of `schema`, in alphabetical order."""
     columns = params.columns
     no_feature = {columns.profile, columns.time, columns.label, columns.scored_at, *columns.key}
@@ -182,7 +183,7 @@ def feature_names(schema: pa.Schema, params: TargetParams) -> tuple[str, ...]:
     )
 
 
-def feature_matrix(batch: pa.RecordBatch, names: Sequence[str]) -> Matrix:
+def build_matrix(batch: pa.RecordBatch, names: Sequence[str]) -> Matrix:
     """Return the columns `names` as float32, NaN for null. Raises `FeaturesError` on infinity."""
     matrix = np.empty((batch.num_rows, len(names)), dtype=np.float32)
     for position, name in enumerate(names):
@@ -198,17 +199,6 @@ def feature_matrix(batch: pa.RecordBatch, names: Sequence[str]) -> Matrix:
                 "guard its division against zero where the feature is built"
             )
     return matrix
-
-
-def microseconds(moment: datetime) -> int:
-    """Return microseconds since 1970 UTC; a moment without a zone is taken as UTC."""
-    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return (aware - EPOCH) // timedelta(microseconds=1)
-
-
-def moment(microseconds_since_epoch: int) -> datetime:
-    """Return the UTC moment of microseconds since 1970."""
-    return EPOCH + timedelta(microseconds=microseconds_since_epoch)
 
 
 @dataclass(frozen=True)
@@ -278,14 +268,14 @@ def _require_columns(schema: pa.Schema, needed: Iterable[str], purpose: str) -> 
 
 
 def _times(batch: pa.RecordBatch, name: str) -> Times:
-    column = _naive_utc(batch.column(name), name)
+    column = _timestamps(batch.column(name), name)
     if column.null_count:
         raise FeaturesError(f"a row to train on has no {name}")
     values: Times = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
     return values
 
 
-def _naive_utc(column: pa.Array, name: str) -> pa.Array:
+def _timestamps(column: pa.Array, name: str) -> pa.Array:
     if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)):
         raise FeaturesError(f"{name} is {column.type}, not a timestamp")
     days = pa.types.is_date(column.type)

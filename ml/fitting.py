@@ -1,36 +1,34 @@
-"""Training, the same for every target: divide by time, boost, calibrate, judge, describe."""
+"""Training, the same for every target: split by time, boost, calibrate, test."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import numpy.typing as npt
 
+from ml import card
 from ml.calibration import Calibration, fit_calibration
 from ml.evaluation import evaluate, log_loss
-from ml.examples import Examples, FeatureRows, microseconds, moment, read_examples
+from ml.examples import Examples, FeatureRows, read_examples
+from ml.instants import from_microseconds, to_microseconds, to_utc
 from ml.model import NotEnoughData, TrainedModel
 from ml.params import TargetParams
-from ml.windows import Indices, Windows, divide
+from ml.split import Indices, Split, divide
+from ml.target import Target
 
 # Called after every boosting round with the rounds done and the most there can be.
 ReportProgress = Callable[[int, int], None]
 
-# Enough to tell learning curves apart, few enough for a card that people read.
-CURVE_DIGITS = 6
-
 
 def train(
-    target: str,
-    meaning: str,
-    features: FeatureRows,
+    target: Target,
+    rows: FeatureRows,
     params: TargetParams,
     *,
     as_of: datetime,
@@ -38,118 +36,98 @@ def train(
     champion: TrainedModel | None = None,
     report_progress: ReportProgress | None = None,
 ) -> TrainedModel | NotEnoughData:
-    """Train one model on the rows whose label is known at `as_of`.
+    """Train a model on those `rows` of the target's examples whose label is known at `as_of`.
 
-    `meaning` says in words what the probability is of. `trained_at` goes into the card and nothing
-    else. The model in office, `champion`, is judged on the same newest rows, for the promotion.
-    The same rows and params give the same model and version, byte for byte. Raises
+    Hand in a `RecordBatchReader` where there are tens of millions: only the sample is held.
+    `trained_at` goes into the card and nothing else. The champion is tested on the same rows, for
+    the promotion. The same rows and params give the same model and version, byte for byte. Raises
     `FeaturesError` for rows that cannot be used.
     """
     from ml import boosting
 
-    examples = read_examples(features, params, as_of=as_of)
-    windows = _windows_or_reason(target, examples, params)
-    if isinstance(windows, NotEnoughData):
-        return windows
+    examples = read_examples(rows, params, as_of=as_of)
+    split = _split_or_refuse(target, examples, params)
+    if isinstance(split, NotEnoughData):
+        return split
 
-    directions = boosting.directions_of(examples.feature_names, params.monotone)
     trees = boosting.boost(
         examples.feature_names,
-        (examples.features[windows.training], examples.labels[windows.training]),
-        (examples.features[windows.stopping], examples.labels[windows.stopping]),
+        (examples.features[split.training], examples.labels[split.training]),
+        (examples.features[split.validation], examples.labels[split.validation]),
         params.boosting,
-        directions,
+        boosting.match_constraints(examples.feature_names, params.monotone_constraints),
         report_progress,
     )
-    unseen = np.concatenate([windows.calibration, windows.newest])
-    margins = boosting.margins(trees.booster, examples.features[unseen])
+    unseen = np.concatenate([split.calibration, split.test])
+    log_odds = boosting.predict_log_odds(trees.booster, examples.features[unseen])
     labels = examples.labels[unseen]
-    tuned, newest = slice(len(windows.calibration)), slice(len(windows.calibration), None)
-    # Judged with a calibration that knows nothing of the newest window; scored with one that
-    # knows it too, because the newest base rate is the best guess for tomorrow's.
-    tested_calibration = _calibrate(margins[tuned], labels[tuned], params)
-    calibration = _calibrate(margins, labels, params)
-    probabilities = tested_calibration.probabilities(margins[newest])
-    evaluation = evaluate(labels[newest], probabilities)
+    tuned, tested = slice(len(split.calibration)), slice(len(split.calibration), None)
+    # Tested with a calibration that knows nothing of the test set; scored with one that knows it
+    # too, because the newest base rate is the best guess for tomorrow's.
+    tested_calibration = _calibrate(log_odds[tuned], labels[tuned], params)
+    calibration = _calibrate(log_odds, labels, params)
     base_rate = float(labels[tuned].mean())
 
-    fingerprint = examples.fingerprint()
-    booster_bytes = boosting.to_bytes(trees.booster)
-    version = _version(as_of, booster_bytes, fingerprint, params, (calibration, tested_calibration))
-    card = {
-        "target": target,
-        "version": version,
-        "predicts": meaning,
-        "as_of": _iso(as_of),
-        "trained_at": _iso(trained_at),
-        "rows": {
-            "with_a_known_label": examples.rows_known,
-            "used": len(examples.labels),
-            "positives": int(examples.labels.sum()),
-        },
-        "windows": _described(windows, examples),
-        "measures_on_the_newest_window": evaluation.to_dict(),
-        "base_rate": {
-            "probability": base_rate,
-            "log_loss": log_loss(labels[newest], np.full(len(labels[newest]), base_rate)),
-            "meaning": "everybody gets the share of positives in the calibration part",
-        },
-        "champion": _judged(champion, examples, windows.newest),
-        "rounds": trees.rounds,
-        "learning_curve": {
-            "training": [round(loss, CURVE_DIGITS) for loss in trees.training_log_loss],
-            "stopping": [round(loss, CURVE_DIGITS) for loss in trees.stopping_log_loss],
-        },
-        "importance": boosting.importance(trees.booster),
-        "directions": directions,
-        "patterns_without_a_feature": sorted(
-            pattern
-            for pattern in params.monotone
-            if not boosting.directions_of(examples.feature_names, {pattern: 1})
-        ),
-        "features": list(examples.feature_names),
-        "params": params.model_dump(mode="json"),
-        "data_fingerprint": fingerprint,
-        "libraries": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "pyarrow": pa.__version__,
-            "xgboost": boosting.version(),
-        },
-    }
+    data = card.describe_data(examples, split)
+    version = _name_version(
+        as_of,
+        boosting.to_bytes(trees.booster),
+        data["data_fingerprint"],
+        params,
+        (calibration, tested_calibration),
+    )
     return TrainedModel(
-        target=target,
+        target=target.name,
         version=version,
         feature_names=examples.feature_names,
         booster=trees.booster,
         calibration=calibration,
         tested_calibration=tested_calibration,
+        tested_until=from_microseconds(int(examples.times[split.test].max())),
         columns=params.columns,
         reasons=params.reasons,
-        card=card,
+        card={
+            "target": target.name,
+            "version": version,
+            "predicts": target.meaning,
+            "as_of": to_utc(as_of).isoformat(),
+            "trained_at": to_utc(trained_at).isoformat(),
+            **data,
+            "test_metrics": asdict(
+                evaluate(labels[tested], tested_calibration.calibrate(log_odds[tested]))
+            ),
+            "base_rate": {
+                "probability": base_rate,
+                "log_loss": log_loss(labels[tested], np.full(len(split.test), base_rate)),
+                "meaning": "everybody gets the share of positives in the calibration set",
+            },
+            "champion": _test_champion(champion, examples, split.test),
+            **card.describe_trees(trees, examples, params),
+            "params": params.model_dump(mode="json"),
+            "libraries": card.describe_libraries(),
+        },
     )
 
 
-def _windows_or_reason(
-    target: str, examples: Examples, params: TargetParams
-) -> Windows | NotEnoughData:
+def _split_or_refuse(
+    target: Target, examples: Examples, params: TargetParams
+) -> Split | NotEnoughData:
     rows, positives = len(examples.labels), int(examples.labels.sum())
     negatives, minimum = rows - positives, params.minimum
-    windows = None
     if rows >= minimum.rows and min(positives, negatives) >= minimum.each_class:
-        windows = divide(examples, params)
-        if windows is not None:
-            return windows
+        split = divide(examples, params)
+        if split is not None:
+            return split
         needed = (
             f"at least {minimum.held_out_rows} rows with {minimum.held_out_each_class} of each "
-            "outcome in every part that checks the model"
+            "outcome in every set that checks the model"
         )
     else:
         needed = f"at least {minimum.rows} rows with {minimum.each_class} of each outcome"
     return NotEnoughData(
-        target=target,
+        target=target.name,
         sentence=(
-            f"Too little data to train the {target} model: {rows:,} rows with a known "
+            f"Too little data to train the {target.name} model: {rows:,} rows with a known "
             f"{params.columns.label}, {positives:,} of them true, are there; needed are {needed}."
         ),
         rows=rows,
@@ -158,55 +136,38 @@ def _windows_or_reason(
 
 
 def _calibrate(
-    margins: np.ndarray[Any, np.dtype[np.float64]],
-    labels: np.ndarray[Any, np.dtype[np.bool_]],
-    params: TargetParams,
+    log_odds: npt.NDArray[np.float64], labels: npt.NDArray[np.bool_], params: TargetParams
 ) -> Calibration:
     return fit_calibration(
-        margins, labels, method=params.calibration.method, ridge=params.calibration.ridge
+        log_odds, labels, method=params.calibration.method, ridge=params.calibration.ridge
     )
 
 
-def _judged(
-    champion: TrainedModel | None, examples: Examples, newest: Indices
+def _test_champion(
+    champion: TrainedModel | None, examples: Examples, test: Indices
 ) -> dict[str, Any] | None:
-    """Measure the champion on the newest rows, with a calibration that has not seen them."""
+    """Measure the champion on the test rows, with a calibration that has not seen them."""
     if champion is None:
         return None
-    judged: dict[str, Any] = {"version": champion.version, "as_of": champion.card["as_of"]}
-    features = examples.column_subset(champion.feature_names, newest)
+    tested: dict[str, Any] = {"version": champion.version, "as_of": champion.card["as_of"]}
+    features = examples.select_columns(champion.feature_names, test)
     if features is None:
         absent = sorted(set(champion.feature_names) - set(examples.feature_names))
-        return judged | {"cannot_be_judged": f"it needs {', '.join(absent)}, which is gone"}
-    its_newest = datetime.fromisoformat(champion.card["windows"]["parts"]["newest"]["to"])
-    has_seen = microseconds(its_newest) >= examples.times[newest[0]]
-    calibration = champion.tested_calibration if has_seen else champion.calibration
-    probabilities = calibration.probabilities(champion.margins(features))
-    evaluation = evaluate(examples.labels[newest], probabilities)
-    return judged | {
-        "log_loss": evaluation.log_loss,
-        "roc_auc": evaluation.roc_auc,
-        "calibration_error": evaluation.calibration_error,
+        return tested | {"cannot_be_tested": f"it needs {', '.join(absent)}, which is gone"}
+    has_seen_them = to_microseconds(champion.tested_until) >= examples.times[test[0]]
+    calibration = champion.tested_calibration if has_seen_them else champion.calibration
+    probabilities = calibration.calibrate(champion.predict_log_odds(features))
+    metrics = evaluate(examples.labels[test], probabilities)
+    return tested | {
+        "rows": metrics.rows,
+        "log_loss": metrics.log_loss,
+        "roc_auc": metrics.roc_auc,
+        "pr_auc": metrics.pr_auc,
+        "calibration_error": metrics.calibration_error,
     }
 
 
-def _described(windows: Windows, examples: Examples) -> dict[str, Any]:
-    return {
-        "scheme": windows.scheme,
-        "in_words": windows.in_words,
-        "parts": {
-            name: {
-                "from": moment(int(examples.times[part].min())).isoformat(),
-                "to": moment(int(examples.times[part].max())).isoformat(),
-                "rows": len(part),
-                "positives": int(examples.labels[part].sum()),
-            }
-            for name, part in windows.parts().items()
-        },
-    }
-
-
-def _version(
+def _name_version(
     as_of: datetime,
     booster_bytes: bytes,
     fingerprint: str,
@@ -217,9 +178,4 @@ def _version(
     digest = hashlib.sha256(booster_bytes)
     described = [fingerprint, params.model_dump(mode="json"), *map(asdict, calibrations)]
     digest.update(json.dumps(described, sort_keys=True).encode())
-    day = moment(microseconds(as_of)).strftime("%Y%m%d")
-    return f"{day}-{digest.hexdigest()[:12]}"
-
-
-def _iso(instant: datetime) -> str:
-    return moment(microseconds(instant)).isoformat()
+    return f"{to_utc(as_of):%Y%m%d}-{digest.hexdigest()[:12]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,9 +23,10 @@ class TrainedModel:
     """A model that can score.
 
     `calibration` is fitted on all rows that training did not see. `tested_calibration` is the
-    one the card's measures speak of: it has not seen the newest window, on which they were taken.
-    `columns` and `reasons` are what was set when it was trained, so that scores are a function of
-    the rows and the version. `card` is plain JSON values, written to be read by people.
+    one the card's metrics speak of: it has not seen the test rows, on which they were taken.
+    `tested_until` is the time of the newest of these. `columns` and `reasons` are what was set
+    when it was trained, so that scores are a function of the rows and the version. `card` is
+    plain JSON values, written to be read by people.
     """
 
     target: str
@@ -33,25 +35,26 @@ class TrainedModel:
     booster: xgb.Booster
     calibration: Calibration
     tested_calibration: Calibration
+    tested_until: datetime
     columns: ColumnParams
     reasons: ReasonParams
     card: Mapping[str, Any]
 
-    def margins(self, features: Matrix) -> npt.NDArray[np.float64]:
+    def predict_log_odds(self, features: Matrix) -> npt.NDArray[np.float64]:
         """Return uncalibrated log-odds of rows × `feature_names`."""
         from ml import boosting
 
-        return boosting.margins(self.booster, features)
+        return boosting.predict_log_odds(self.booster, features)
 
-    def probabilities(self, features: Matrix) -> npt.NDArray[np.float64]:
+    def predict_probabilities(self, features: Matrix) -> npt.NDArray[np.float64]:
         """Return calibrated probabilities of rows × `feature_names`, strictly between 0 and 1."""
-        return self.calibration.probabilities(self.margins(features))
+        return self.calibration.calibrate(self.predict_log_odds(features))
 
-    def contributions(self, features: Matrix) -> npt.NDArray[np.float64]:
+    def predict_contributions(self, features: Matrix) -> npt.NDArray[np.float64]:
         """Return what each feature adds to the log-odds of each row."""
         from ml import boosting
 
-        return boosting.contributions(self.booster, self.feature_names, features)
+        return boosting.predict_contributions(self.booster, self.feature_names, features)
 
 
 @dataclass(frozen=True)

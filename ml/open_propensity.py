@@ -8,44 +8,17 @@ campaign (`leave_out` in params.yaml) has no part in the model.
 
 from __future__ import annotations
 
-from datetime import datetime
+from ml.target import Target
 
-import pyarrow as pa
-
-from ml import fitting, scores
-from ml.examples import FeatureRows
-from ml.model import NotEnoughData, TrainedModel
-from ml.params import TargetParams
-
-TARGET = "open"
-MEANING = "a person opens a message within 72 hours of its send"
-
-
-def train(
-    features: FeatureRows,
-    params: TargetParams,
-    *,
-    as_of: datetime,
-    trained_at: datetime,
-    champion: TrainedModel | None = None,
-    report_progress: fitting.ReportProgress | None = None,
-) -> TrainedModel | NotEnoughData:
-    """Train a model on rows of `marts.ftr_open_propensity`; see `fitting.train`.
-
-    Hand in a `RecordBatchReader` where there are tens of millions: only the sample is held.
-    """
-    return fitting.train(
-        TARGET,
-        MEANING,
-        features,
-        params,
-        as_of=as_of,
-        trained_at=trained_at,
-        champion=champion,
-        report_progress=report_progress,
-    )
-
-
-def score(model: TrainedModel, rows: FeatureRows) -> pa.Table:
-    """Score the rows of `marts.ftr_open_propensity_now`, reasons null; see `scores.score`."""
-    return scores.score(model, rows)
+OPEN_PROPENSITY = Target(
+    name="open",
+    meaning="a person opens a message within 72 hours of its send",
+    section="open_propensity",
+    examples_query="select * from marts.ftr_open_propensity where is_opened is not null",
+    rows_query="""
+        select features.*
+        from marts.ftr_open_propensity_now as features
+        inner join marts.dim_profiles as profiles on features.profile_id = profiles.profile_id
+        where profiles.may_be_profiled and features.scored_at = $as_of
+    """,
+)

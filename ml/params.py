@@ -1,4 +1,4 @@
-"""The knobs of both models, read from the commented `params.yaml` and checked."""
+"""The settings of both models, read from the commented `params.yaml` and checked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ParamsError(ValueError):
 
 
 class _Section(BaseModel):
-    # A misspelt knob that is silently ignored is worse than an error.
+    # A misspelt setting that is silently ignored is worse than an error.
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
@@ -46,17 +46,17 @@ class MinimumParams(_Section):
     held_out_each_class: int = Field(gt=0)
 
 
-class WindowParams(_Section):
-    """Shares of the labelled rows, newest first."""
+class SplitParams(_Section):
+    """Shares of the labelled rows, from the newest to older ones."""
 
-    newest: float = Field(gt=0, lt=0.5)
+    test: float = Field(gt=0, lt=0.5)
     calibration: float = Field(gt=0, lt=0.5)
-    stopping: float = Field(gt=0, lt=0.5)
+    validation: float = Field(gt=0, lt=0.5)
     training_at_least: float = Field(gt=0, lt=1)
 
 
 class BoostingParams(_Section):
-    """What XGBoost is told."""
+    """XGBoost's hyperparameters."""
 
     rounds: int = Field(gt=0)
     early_stopping_rounds: int = Field(gt=0)
@@ -92,23 +92,23 @@ class PromotionParams(_Section):
 
 
 class TargetParams(_Section):
-    """All knobs of one model."""
+    """All settings of one model."""
 
     columns: ColumnParams
     horizon_hours: int = Field(gt=0)
     leave_out: tuple[str, ...]
     sample: SampleParams
     minimum: MinimumParams
-    windows: WindowParams
+    split: SplitParams
     boosting: BoostingParams
-    monotone: dict[str, Literal[-1, 1]]
+    monotone_constraints: dict[str, Literal[-1, 1]]
     calibration: CalibrationParams
     reasons: ReasonParams
     promotion: PromotionParams
 
 
 class Params(_Section):
-    """The knobs of both models."""
+    """The settings of both models."""
 
     churn: TargetParams
     open_propensity: TargetParams

@@ -1,4 +1,4 @@
-"""May a new model take over? Only numbers measured on the same newest rows decide."""
+"""May a new model take over? Only numbers measured on the same test rows decide."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 class Decision:
     """Whether the challenger takes over, why, and the log losses that decided.
 
-    Log losses are of the same rows, in nats; `champion_log_loss` is None where there is no
-    champion or it could not be judged.
+    Log losses are of the same `test_rows` rows, in nats; `champion_log_loss` is None where there
+    is no champion or it could not be tested.
     """
 
     target: str
@@ -21,6 +21,7 @@ class Decision:
     champion: str | None
     is_promoted: bool
     sentence: str
+    test_rows: int
     log_loss: float
     base_rate_log_loss: float
     champion_log_loss: float | None
@@ -35,31 +36,31 @@ def decide(card: Mapping[str, Any], champion_version: str | None) -> Decision:
     learned from later data. Raises `ValueError` if the card was compared with another champion.
     """
     challenger, target = str(card["version"]), str(card["target"])
-    log_loss = float(card["measures_on_the_newest_window"]["log_loss"])
+    log_loss = float(card["test_metrics"]["log_loss"])
     base_rate = float(card["base_rate"]["log_loss"])
-    judged = card["champion"]
-    compared_with = judged["version"] if judged else None
+    tested = card["champion"]
+    compared_with = tested["version"] if tested else None
     if compared_with != champion_version:
         raise ValueError(
             f"the {target} model {challenger} was compared with {compared_with or 'no champion'}, "
             f"but the champion is {champion_version or 'not there'}: train again"
         )
-    champion_log_loss = judged.get("log_loss") if judged else None
+    champion_log_loss = tested.get("log_loss") if tested else None
     figures = f"log loss {log_loss:.4f}, base rate {base_rate:.4f}"
 
     if challenger == champion_version:
         is_promoted, why = False, "it is the champion already: same data, same settings"
     elif log_loss >= base_rate:
         is_promoted, why = False, f"it knows no more than the base rate ({figures})"
-    elif judged is None:
+    elif tested is None:
         is_promoted, why = True, f"it is the first, and better than the base rate ({figures})"
-    elif _moment(judged["as_of"]) > _moment(card["as_of"]):
+    elif _moment(tested["as_of"]) > _moment(card["as_of"]):
         is_promoted = False
-        why = f"the champion {champion_version} learned from later data ({judged['as_of']})"
+        why = f"the champion {champion_version} learned from later data ({tested['as_of']})"
     elif champion_log_loss is None:
         is_promoted = True
         why = (
-            f"the champion {champion_version} can score no more: {judged['cannot_be_judged']} "
+            f"the champion {champion_version} can score no more: {tested['cannot_be_tested']} "
             f"({figures})"
         )
     else:
@@ -68,9 +69,9 @@ def decide(card: Mapping[str, Any], champion_version: str | None) -> Decision:
             card["params"]["promotion"]["tolerance"]
         )
         why = (
-            f"it is not worse than the champion on the same newest rows ({figures})"
+            f"it is not worse than the champion on the same test rows ({figures})"
             if is_promoted
-            else f"the champion is better on the same newest rows ({figures})"
+            else f"the champion is better on the same test rows ({figures})"
         )
     verdict = "is promoted" if is_promoted else "is not promoted"
     return Decision(
@@ -79,6 +80,7 @@ def decide(card: Mapping[str, Any], champion_version: str | None) -> Decision:
         champion=champion_version,
         is_promoted=is_promoted,
         sentence=f"The {target} model {challenger} {verdict}: {why}.",
+        test_rows=int(card["test_metrics"]["rows"]),
         log_loss=log_loss,
         base_rate_log_loss=base_rate,
         champion_log_loss=champion_log_loss,

@@ -1,4 +1,4 @@
-"""The folder of models: every version that was trained, and which one is in office.
+"""The folder of models: every version that was trained, and which one is the champion.
 
     <models>/<target>/<version>/model.ubj          the trees
                                /calibration.json   what turns their log-odds into probabilities
@@ -18,13 +18,12 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from ml.calibration import Calibration
+from ml.instants import to_utc
 from ml.model import TrainedModel
 from ml.params import ColumnParams, ReasonParams
 from ml.promotion import Decision, decide
@@ -45,7 +44,7 @@ class Registry:
         self.folder = folder
 
     def champion(self, target: str) -> TrainedModel | None:
-        """Return the model in office, or None where none was ever promoted.
+        """Return the champion, or None where none was ever promoted.
 
         Raises `RegistryError` where the pointer or the model it names is damaged.
         """
@@ -53,7 +52,7 @@ class Registry:
         return None if version is None else self.load(target, version)
 
     def champion_version(self, target: str) -> str | None:
-        """Return the version in office, or None; raises `RegistryError` on a damaged pointer."""
+        """Return the champion's version, or None; raises `RegistryError` on a damaged pointer."""
         pointer = self.folder / target / CHAMPION
         if not pointer.exists():
             return None
@@ -108,11 +107,12 @@ class Registry:
                 booster=boosting.from_bytes(_read(folder / MODEL, way_out)),
                 calibration=Calibration(**calibrations["scoring"]),
                 tested_calibration=Calibration(**calibrations["tested"]),
+                tested_until=datetime.fromisoformat(card["split"]["parts"]["test"]["to"]),
                 columns=ColumnParams.model_validate(card["params"]["columns"]),
                 reasons=ReasonParams.model_validate(card["params"]["reasons"]),
                 card=card,
             )
-        except (KeyError, TypeError, ValidationError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise RegistryError(
                 f"{folder / CARD} is not a card that this version of mailmart understands: "
                 f"{error!r}. {way_out}"
@@ -121,16 +121,16 @@ class Registry:
     def submit(self, model: TrainedModel, *, decided_at: datetime) -> Decision:
         """Save a new model and let it take over if it may; return what was decided.
 
-        The order is: model, decision, pointer. A crash between leaves the champion in office, and
+        The order is: model, decision, pointer. A crash between leaves the old champion, and
         a second submission of the same model comes to the same end. Raises `ValueError` if the
-        model was compared with another champion than the one in office, `RegistryError` if the
+        model was compared with another champion than the present one, `RegistryError` if the
         folder is damaged.
         """
         decision = decide(model.card, self.champion_version(model.target))
         decisions = self.decisions(model.target)
         self.save(model)
         target_folder = self.folder / model.target
-        moment = _utc(decided_at).isoformat()
+        moment = to_utc(decided_at).isoformat()
         decisions.append({"decided_at": moment, **asdict(decision)})
         _write_atomically(target_folder / DECISIONS, _json({"decisions": decisions}))
         if decision.is_promoted:
@@ -232,7 +232,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
-
-
-def _utc(instant: datetime) -> datetime:
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

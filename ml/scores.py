@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.examples import FeatureRows, Matrix, read_rows_to_score
+from ml.instants import to_utc
 from ml.model import TrainedModel
-from ml.params import ReasonParams
+from ml.target import Target
+
+BATCH_ROWS = 100_000
 
 SCHEMA = pa.schema(
     [
@@ -23,36 +26,41 @@ SCHEMA = pa.schema(
         ("probability", pa.float64()),
         ("model_version", pa.string()),
         ("scored_at", pa.timestamp("us")),
-        ("reasons", pa.string()),
     ]
 )
+REASONS_SCHEMA = pa.schema([("profile_id", pa.string()), ("reasons", pa.string())])
 
 
-def score(model: TrainedModel, rows: FeatureRows) -> pa.Table:
-    """Return one score per row, in the order of `rows`, with the columns of `SCHEMA`.
+def score(model: TrainedModel, rows: FeatureRows) -> Iterator[pa.RecordBatch]:
+    """Yield one score per row, in the order of `rows`, batch by batch, as `SCHEMA` says.
 
     `probability` is calibrated, float64, strictly between 0 and 1. `scored_at` is the row's own
-    time. `reasons` is a JSON list of sentences for the share of rows that `model.reasons` names,
-    highest probability first, else null. Raises `FeaturesError` where a feature that the model
-    was trained on is missing; further columns are ignored.
+    time. Raises `FeaturesError` where a feature that the model was trained on is missing; further
+    columns are ignored.
     """
-    to_score = read_rows_to_score(rows, model.feature_names, model.columns)
-    probabilities = model.probabilities(to_score.features)
-    count = len(probabilities)
-    explained = _most_probable(probabilities, to_score.profiles, model.reasons)
-    reasons = np.full(count, None, dtype=object)
-    reasons[explained] = _reasons(model, to_score.features[explained], model.reasons)
-    return pa.table(
-        [
-            to_score.profiles,
-            pa.repeat(pa.scalar(model.target), count),
-            pa.array(probabilities),
-            pa.repeat(pa.scalar(model.version), count),
-            to_score.scored_at,
-            pa.array(reasons, type=pa.string()),
-        ],
-        schema=SCHEMA,
-    )
+    for batch in read_rows_to_score(rows, model.feature_names, model.columns):
+        count = len(batch.profiles)
+        yield pa.record_batch(
+            [
+                batch.profiles,
+                pa.repeat(pa.scalar(model.target), count),
+                pa.array(model.predict_probabilities(batch.features)),
+                pa.repeat(pa.scalar(model.version), count),
+                batch.scored_at,
+            ],
+            schema=SCHEMA,
+        )
+
+
+def explain(model: TrainedModel, rows: FeatureRows) -> Iterator[pa.RecordBatch]:
+    """Yield for each row the features that moved it most, batch by batch, as `REASONS_SCHEMA` says.
+
+    `reasons` is a JSON list of sentences, strongest first. Costs far more than a score: hand in
+    the rows that somebody will look at. Raises as `score` does.
+    """
+    for batch in read_rows_to_score(rows, model.feature_names, model.columns):
+        reasons = pa.array(_reasons(model, batch.features), pa.string())
+        yield pa.record_batch([batch.profiles, reasons], schema=REASONS_SCHEMA)
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
@@ -72,59 +80,126 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def write(
-    connection: duckdb.DuckDBPyConnection, scores: pa.Table, target: str, scored_at: datetime
+def replace(
+    connection: duckdb.DuckDBPyConnection,
+    target: Target,
+    model: TrainedModel | None,
+    *,
+    as_of: datetime,
+    batch_rows: int = BATCH_ROWS,
 ) -> int:
-    """Replace the scores of one target at one instant, keep all others; return the rows written.
+    """Score the target's rows at `as_of` into `ml.scores`; return how many there are.
 
-    All or nothing: the old rows stay if the new ones cannot be written. `scored_at` is UTC, with
-    or without a zone. Raises `ValueError` if `scores` speaks of another target or instant.
+    Replaces the scores of this target and instant and keeps all others: the table is the history.
+    Without a model nobody is scored. The share of profiles that `model.reasons` names, highest
+    probability first, ties by `profile_id`, get their reasons. One batch is in memory at a time.
+    All or nothing: the old rows stay if the new ones cannot be written. Raises `FeaturesError` for
+    rows that the model cannot read, `ValueError` for a model of another target.
     """
-    instant = _naive_utc(scored_at)
-    strangers = scores.filter(
-        (pc.field("target") != target) | (pc.field("scored_at") != pa.scalar(instant))
-    )
-    if strangers.num_rows:
-        stranger = strangers.select(["target", "scored_at"]).slice(0, 1).to_pylist()[0]
-        raise ValueError(
-            f"{strangers.num_rows} of {scores.num_rows} scores are not of {target} at "
-            f"{instant.isoformat()}, the first of {stranger['target']} at "
-            f"{stranger['scored_at'].isoformat()}: hand in the rows of one scoring"
-        )
+    if model is not None and model.target != target.name:
+        raise ValueError(f"a model of {model.target} cannot score {target.name}")
+    scored_at = to_utc(as_of).replace(tzinfo=None)
+    # Another connection to the same warehouse, which reads on while this one writes.
+    reader = connection.cursor()
     connection.begin()
     try:
         connection.execute(
-            "delete from ml.scores where target = ? and scored_at = ?", [target, instant]
+            "delete from ml.scores where target = ? and scored_at = ?", [target.name, scored_at]
         )
-        connection.register("scores_to_write", scores)
-        connection.execute("insert into ml.scores by name select * from scores_to_write")
-        connection.unregister("scores_to_write")
+        scored = 0
+        if model is not None:
+            rows = reader.sql(target.rows_query, params={"as_of": scored_at})
+            for batch in score(model, rows.to_arrow_reader(batch_rows)):
+                _require_instant(batch, scored_at)
+                _execute_with(
+                    connection, batch, "insert into ml.scores by name select * from batch", []
+                )
+                scored += batch.num_rows
+            _add_reasons(connection, reader, target, model, scored_at, scored, batch_rows)
     except BaseException:
         connection.rollback()
         raise
+    finally:
+        reader.close()
     connection.commit()
-    return int(scores.num_rows)
+    return scored
 
 
-def _most_probable(
-    probabilities: npt.NDArray[np.float64], profiles: pa.ChunkedArray, params: ReasonParams
-) -> npt.NDArray[np.int64]:
-    """Return the row numbers of the top share; of equally probable ones the smaller ids."""
-    wanted = math.ceil(params.share * len(probabilities))
+def in_words(target: str, feature: str, value: float, contribution: float) -> str:
+    """Say what a feature is and which way it moves the probability."""
+    name = feature.replace("_", " ")
+    # Adding 0.0 turns -0.0 into 0.0.
+    rounded = f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
+    said = "unknown" if math.isnan(value) else rounded
+    return f"{name}: {said} ({'raises' if contribution > 0 else 'lowers'} {target})"
+
+
+def _require_instant(batch: pa.RecordBatch, scored_at: datetime) -> None:
+    others = batch.filter(pc.field("scored_at") != pa.scalar(scored_at))
+    if others.num_rows:
+        raise ValueError(
+            f"{others.num_rows} of {batch.num_rows} rows to score are not of "
+            f"{scored_at.isoformat()}, the first is of "
+            f"{others.column('scored_at')[0].as_py().isoformat()}: rows_query must filter by $as_of"
+        )
+
+
+def _add_reasons(
+    connection: duckdb.DuckDBPyConnection,
+    reader: duckdb.DuckDBPyConnection,
+    target: Target,
+    model: TrainedModel,
+    scored_at: datetime,
+    scored: int,
+    batch_rows: int,
+) -> None:
+    """Read the rows with the highest probabilities again, and say what moved them."""
+    wanted = math.ceil(scored * model.reasons.share)
     if not wanted:
-        return np.empty(0, dtype=np.int64)
-    ranked = pc.sort_indices(
-        pa.table({"probability": probabilities, "profile_id": profiles}),
-        sort_keys=[("probability", "descending"), ("profile_id", "ascending")],
+        return
+    most_probable = connection.sql(
+        """
+        select profile_id from ml.scores
+        where target = ? and scored_at = ?
+        order by probability desc, profile_id
+        limit ?
+        """,
+        params=[target.name, scored_at, wanted],
+    ).to_arrow_table()
+    reader.register("most_probable", most_probable)
+    rows = reader.sql(
+        f"from ({target.rows_query}) semi join most_probable using (profile_id)",
+        params={"as_of": scored_at},
     )
-    chosen: npt.NDArray[np.int64] = ranked[:wanted].to_numpy().astype(np.int64)
-    return chosen
+    for batch in explain(model, rows.to_arrow_reader(batch_rows)):
+        _execute_with(
+            connection,
+            batch,
+            """
+            update ml.scores set reasons = batch.reasons from batch
+            where target = ? and scored_at = ? and scores.profile_id = batch.profile_id
+            """,
+            [target.name, scored_at],
+        )
 
 
-def _reasons(model: TrainedModel, features: Matrix, params: ReasonParams) -> list[str]:
-    """Return for each row the features that moved it most, as a JSON list of sentences."""
-    contributions = model.contributions(features)
-    strongest = np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, : params.features]
+def _execute_with(
+    connection: duckdb.DuckDBPyConnection,
+    batch: pa.RecordBatch,
+    statement: str,
+    parameters: Sequence[object],
+) -> None:
+    """Execute a statement that reads the rows of a batch under the name `batch`."""
+    connection.register("batch", batch)
+    try:
+        connection.execute(statement, parameters)
+    finally:
+        connection.unregister("batch")
+
+
+def _reasons(model: TrainedModel, features: Matrix) -> list[str]:
+    contributions = model.predict_contributions(features)
+    strongest = np.argsort(-np.abs(contributions), axis=1, kind="stable")
     return [
         json.dumps(
             [
@@ -139,18 +214,7 @@ def _reasons(model: TrainedModel, features: Matrix, params: ReasonParams) -> lis
             ],
             ensure_ascii=False,
         )
-        for positions, values, moved in zip(strongest, features, contributions, strict=True)
+        for positions, values, moved in zip(
+            strongest[:, : model.reasons.features], features, contributions, strict=True
+        )
     ]
-
-
-def in_words(target: str, feature: str, value: float, contribution: float) -> str:
-    """Say what a feature is and which way it moves the probability."""
-    name = feature.replace("_", " ")
-    # Adding 0.0 turns -0.0 into 0.0.
-    rounded = f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
-    said = "unknown" if math.isnan(value) else rounded
-    return f"{name}: {said} ({'raises' if contribution > 0 else 'lowers'} {target})"
-
-
-def _naive_utc(instant: datetime) -> datetime:
-    return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant

@@ -1,13 +1,16 @@
 """Features become models, and models become scores."""
 
-from types import ModuleType
+from functools import partial
 
 import dagster as dg
 import duckdb
 import pyarrow as pa
 
-from ml import churn, open_propensity, scores
+from ml import scores
+from ml.churn import CHURN
+from ml.fitting import train
 from ml.model import NotEnoughData, TrainedModel
+from ml.open_propensity import OPEN_PROPENSITY
 from ml.params import read_params
 from ml.registry import Registry
 from orchestration.assets.models import built_as_of, model_key
@@ -16,31 +19,7 @@ from orchestration.warehouse import Warehouse
 
 GROUP = "ml"
 _BATCH_ROWS = 100_000
-# Target: its module, its section of params.yaml, the examples to learn from, the rows to score.
-_TARGETS: dict[str, tuple[ModuleType, str, str, str]] = {
-    churn.TARGET: (
-        churn,
-        "churn",
-        "select * from marts.ftr_churn order by profile_id, cutoff_at",
-        """
-        select features.*
-        from marts.ftr_churn as features
-        inner join marts.dim_profiles as profiles on features.profile_id = profiles.profile_id
-        where profiles.may_be_profiled and features.cutoff_at = $as_of
-        """,
-    ),
-    open_propensity.TARGET: (
-        open_propensity,
-        "open_propensity",
-        "select * from marts.ftr_open_propensity where is_opened is not null",
-        """
-        select features.*
-        from marts.ftr_open_propensity_now as features
-        inner join marts.dim_profiles as profiles on features.profile_id = profiles.profile_id
-        where profiles.may_be_profiled and features.scored_at = $as_of
-        """,
-    ),
-}
+_TARGETS = (CHURN, OPEN_PROPENSITY)
 
 
 class Training(dg.Config):
@@ -62,27 +41,28 @@ def champions(
     registry = Registry(warehouse.models)
     params = read_params()
     metadata: dict[str, str] = {}
-    for target, (module, section, examples, _) in _TARGETS.items():
-        champion = registry.champion(target)
+    for target in _TARGETS:
+        champion = registry.champion(target.name)
         if champion is not None and not config.retrain:
-            metadata[target] = f"The {target} model {champion.version} scores."
+            metadata[target.name] = f"The {target.name} model {champion.version} scores."
             continue
-        step = f"training {target}"
+        step = f"training {target.name}"
         report(step, 0, 1)
         with warehouse.connect() as connection:
             # Training alone builds nothing: the features are those of the last build.
             as_of = built_as_of(connection) if config.retrain else warehouse.instant
-            outcome = module.train(
-                stream(connection, examples),
-                getattr(params, section),
+            outcome = train(
+                target,
+                stream(connection, target.examples_query),
+                target.choose_params(params),
                 as_of=as_of,
                 trained_at=warehouse.started_at,
                 champion=champion,
-                report_progress=lambda done, total, step=step: report(step, done, total),
+                report_progress=partial(report, step),
             )
         report(step, 1, 1)
-        metadata[target] = settle(registry, outcome, warehouse)
-        context.log.info("%s: %s", target, metadata[target])
+        metadata[target.name] = settle(registry, outcome, warehouse)
+        context.log.info("%s: %s", target.name, metadata[target.name])
     return dg.MaterializeResult(metadata=metadata)
 
 
@@ -112,23 +92,17 @@ def profile_scores(
     counts: dict[str, int] = {}
     with warehouse.connect() as connection:
         scores.prepare(connection)
-        for target, (module, _, _, rows) in _TARGETS.items():
-            champion = registry.champion(target)
-            scored = (
-                module.score(champion, stream(connection, rows, as_of=warehouse.instant))
-                if champion is not None
-                else scores.SCHEMA.empty_table()
-            )
+        for target in _TARGETS:
+            champion = registry.champion(target.name)
             if champion is None:
-                context.log.warning("no model of %s: its scores stay empty", target)
-            scores.write(connection, scored, target, warehouse.instant)
-            counts[target] = len(scored)
+                context.log.warning("no model of %s: its scores stay empty", target.name)
+            counts[target.name] = scores.replace(
+                connection, target, champion, as_of=warehouse.instant
+            )
     return dg.MaterializeResult(metadata=counts)
 
 
-def stream(
-    connection: duckdb.DuckDBPyConnection, query: str, **parameters: object
-) -> pa.RecordBatchReader:
+def stream(connection: duckdb.DuckDBPyConnection, query: str) -> pa.RecordBatchReader:
     """Return the rows of a query in batches; they are not all in memory at once."""
     # sql(), not execute(): that would keep a whole copy of the result before the first batch.
-    return connection.sql(query, params=parameters or None).to_arrow_reader(_BATCH_ROWS)
+    return connection.sql(query).to_arrow_reader(_BATCH_ROWS)

@@ -22,11 +22,11 @@ def test_a_model_that_is_too_sure_of_itself_is_set_right(method: Literal["platt"
     log_odds, churned = _truth(40_000, seed=1)
     too_sure = 2 * log_odds + 1
     calibration = fit_calibration(too_sure[:20_000], churned[:20_000], method=method, ridge=1.0)
-    said = calibration.probabilities(too_sure[20_000:])
+    said = calibration.calibrate(too_sure[20_000:])
     assert calibration_error(churned[20_000:], 1 / (1 + np.exp(-too_sure[20_000:]))) > 0.05
     assert calibration_error(churned[20_000:], said) < 0.02
     # logit q = z / 2 - 1 / 2, since z = 2 logit p + 1.
-    assert calibration.probabilities([1.0])[0] == pytest.approx(0.5, abs=0.02)
+    assert calibration.calibrate([1.0])[0] == pytest.approx(0.5, abs=0.02)
 
 
 def test_beta_mends_a_bend_that_platt_cannot() -> None:
@@ -35,7 +35,7 @@ def test_beta_mends_a_bend_that_platt_cannot() -> None:
     errors = {}
     for method in METHODS:
         calibration = fit_calibration(bent[:20_000], churned[:20_000], method=method, ridge=1.0)
-        said = calibration.probabilities(bent[20_000:])
+        said = calibration.calibrate(bent[20_000:])
         errors[method] = calibration_error(churned[20_000:], said)
     assert errors["beta"] < 0.02 < errors["platt"]
 
@@ -48,24 +48,24 @@ def test_no_two_ranks_fall_together_or_change_places(
     log_odds, churned = _truth(2_000, seed=3)
     # With sign -1 the model is worse than useless, and the best map would fall.
     calibration = fit_calibration(sign * log_odds, churned, method=method, ridge=1.0)
-    said = calibration.probabilities(np.linspace(-8, 8, 1_001))
+    said = calibration.calibrate(np.linspace(-8, 8, 1_001))
     assert (np.diff(said) > 0).all()
 
 
 def test_a_handful_of_rows_moves_the_model_only_a_little() -> None:
     calibration = fit_calibration([-1.0, 0.0, 1.0], [False, True, True], method="beta", ridge=1.0)
-    said = calibration.probabilities([-1.0, 0.0, 1.0])
+    said = calibration.calibrate([-1.0, 0.0, 1.0])
     assert said == pytest.approx([0.269, 0.5, 0.731], abs=0.2)
 
 
 def test_nothing_is_ever_certain() -> None:
     separable = np.linspace(-30, 30, 200)
     calibration = fit_calibration(separable, separable > 0, method="beta", ridge=0.0)
-    said = calibration.probabilities([-1e6, 1e6])
+    said = calibration.calibrate([-1e6, 1e6])
     assert 0 < said[0] < said[1] < 1
 
 
-def test_margins_that_are_all_the_same_become_the_base_rate() -> None:
+def test_log_odds_that_are_all_the_same_become_the_base_rate() -> None:
     churned = np.arange(1_000) < 300
     calibration = fit_calibration(np.zeros(1_000), churned, method="beta", ridge=1.0)
-    assert calibration.probabilities([0.0])[0] == pytest.approx(0.3, abs=0.005)
+    assert calibration.calibrate([0.0])[0] == pytest.approx(0.3, abs=0.005)

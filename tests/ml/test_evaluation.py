@@ -70,7 +70,7 @@ def test_lift_says_how_many_times_the_base_rate_the_top_catches() -> None:
     assert (last.top_share, last.precision, last.recall, last.lift) == (1.0, 0.2, 1.0, 1.0)
 
 
-def test_one_outcome_alone_cannot_be_judged() -> None:
+def test_one_outcome_alone_cannot_be_tested() -> None:
     with pytest.raises(ValueError, match="both outcomes are needed"):
         evaluate([True, True], [0.5, 0.6])
 

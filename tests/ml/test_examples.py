@@ -71,12 +71,12 @@ def test_the_order_and_the_batches_of_the_rows_do_not_matter(
     table = churn_world(300, seed=5).table
     shuffled = table.take(pa.array(np.random.default_rng(5).permutation(table.num_rows)))
     few = altered(params.churn, "sample", rows=500)
-    for knobs, rows in ((params.churn, 3_300), (few, 500)):
-        whole = read_examples(table, knobs, as_of=AS_OF)
+    for settings, rows in ((params.churn, 3_300), (few, 500)):
+        whole = read_examples(table, settings, as_of=AS_OF)
         reader = pa.RecordBatchReader.from_batches(
             table.schema, shuffled.to_batches(max_chunksize=97)
         )
-        parts = read_examples(reader, knobs, as_of=AS_OF)
+        parts = read_examples(reader, settings, as_of=AS_OF)
         assert whole.fingerprint() == parts.fingerprint()
         assert (len(whole.labels), whole.rows_known) == (rows, 3_300)
 

@@ -19,7 +19,7 @@ def test_the_params_that_ship_are_valid() -> None:
         ("max_depth: 4", "max_dept: 4", "churn.boosting.max_dept"),
         ("max_depth: 4", "max_depth: deep", "churn.boosting.max_depth"),
         ("share: 0.1 ", "share: 1.5 ", "churn.reasons.share"),
-        ("days_since_last_*: 1", "days_since_last_*: 2", "churn.monotone"),
+        ("days_since_last_*: 1", "days_since_last_*: 2", "churn.monotone_constraints"),
         ("method: beta", "method: isotonic", "churn.calibration.method"),
     ],
 )

@@ -15,7 +15,7 @@ def _card(
         "target": "churn",
         "version": "new",
         "as_of": "2026-03-01T00:00:00+00:00",
-        "measures_on_the_newest_window": {"log_loss": log_loss},
+        "test_metrics": {"rows": 100, "log_loss": log_loss},
         "base_rate": {"log_loss": 0.6},
         "champion": champion,
         "params": {"promotion": {"tolerance": tolerance}},
@@ -26,14 +26,14 @@ def _champion(log_loss: float, as_of: str = "2026-02-01T00:00:00+00:00") -> dict
     return {"version": "old", "as_of": as_of, "log_loss": log_loss}
 
 
-def test_a_first_model_takes_office_if_it_beats_the_base_rate() -> None:
+def test_a_first_model_becomes_champion_if_it_beats_the_base_rate() -> None:
     decision = decide(_card(0.5), None)
     assert decision.is_promoted
     assert (decision.log_loss, decision.base_rate_log_loss) == (0.5, 0.6)
 
 
 @pytest.mark.parametrize("champion", [None, _champion(0.7)])
-def test_a_model_no_better_than_the_base_rate_never_takes_office(
+def test_a_model_no_better_than_the_base_rate_never_becomes_champion(
     champion: dict[str, Any] | None,
 ) -> None:
     decision = decide(_card(0.6, champion), champion["version"] if champion else None)
@@ -47,7 +47,8 @@ def test_a_later_model_follows_if_it_is_not_worse_on_the_same_rows(
 ) -> None:
     decision = decide(_card(0.5, _champion(champions)), "old")
     assert decision.is_promoted is is_promoted
-    assert decision.champion_log_loss == champions
+    assert (decision.log_loss, decision.champion_log_loss) == (0.5, champions)
+    assert decision.test_rows == 100
     assert "0.5000" in decision.sentence
     assert f"{champions:.4f}" in decision.sentence
 
@@ -67,7 +68,7 @@ def test_a_champion_that_can_score_no_more_is_followed() -> None:
     broken = {
         "version": "old",
         "as_of": "2026-02-01T00:00:00+00:00",
-        "cannot_be_judged": "it needs days_since_last_visit, which is gone",
+        "cannot_be_tested": "it needs days_since_last_visit, which is gone",
     }
     decision = decide(_card(0.5, broken), "old")
     assert decision.is_promoted

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ml import churn
 from ml.model import TrainedModel
 from ml.registry import Registry, RegistryError
-from tests.ml.worlds import CUTOFFS, TRAINED_AT, churn_world
+from tests.ml.worlds import CUTOFFS, TRAINED_AT, churn_world, score_table
 
 TODAY = churn_world(50, (CUTOFFS[11],), seed=2, labelled=False).table
 
@@ -29,7 +28,7 @@ def _better(
         **model.card,
         "version": version,
         "champion": judged if champion else None,
-        "measures_on_the_newest_window": {"log_loss": log_loss},
+        "test_metrics": {**model.card["test_metrics"], "log_loss": log_loss},
     }
     return replace(model, version=version, card=card)
 
@@ -54,7 +53,7 @@ def test_a_saved_model_scores_as_the_trained_one(
 ) -> None:
     champion = registry.champion("churn")
     assert champion is not None
-    assert churn.score(champion, TODAY).equals(churn.score(small_model, TODAY))
+    assert score_table(champion, TODAY).equals(score_table(small_model, TODAY))
     assert champion.tested_calibration == small_model.tested_calibration
     assert registry.champion("open") is None
 
@@ -71,7 +70,7 @@ def test_a_version_is_three_files_that_people_can_open(
     card = json.loads((folder / "card.json").read_text())
     assert card["trained_at"] == "2025-12-31T06:00:00+00:00"
     assert card["rows"]["used"] == 6_600
-    assert "calibration_error" in card["measures_on_the_newest_window"]
+    assert "calibration_error" in card["test_metrics"]
 
 
 def test_the_same_model_submitted_again_is_neither_saved_nor_promoted_again(
@@ -144,7 +143,7 @@ def test_the_way_out_of_a_damaged_champion_works(
     assert registry.submit(small_model, decided_at=TRAINED_AT).is_promoted
     champion = registry.champion("churn")
     assert champion is not None
-    assert churn.score(champion, TODAY).equals(churn.score(small_model, TODAY))
+    assert score_table(champion, TODAY).equals(score_table(small_model, TODAY))
     assert not list(folder.glob(".*"))
 
 
@@ -194,7 +193,7 @@ for number in range(start, start + 100_000):
 def test_a_kill_in_the_middle_of_saving_leaves_a_whole_champion(
     registry: Registry, small_model: TrainedModel
 ) -> None:
-    expected = churn.score(small_model, TODAY)["probability"]
+    expected = score_table(small_model, TODAY)["probability"]
     for attempt, milliseconds in enumerate((0, 3, 7, 16)):
         child = subprocess.Popen(
             [sys.executable, "-c", PROMOTE_FOR_EVER, str(registry.folder), f"{attempt}00000"],
@@ -209,9 +208,9 @@ def test_a_kill_in_the_middle_of_saving_leaves_a_whole_champion(
 
         champion = registry.champion("churn")
         assert champion is not None
-        assert churn.score(champion, TODAY)["probability"].equals(expected)
+        assert score_table(champion, TODAY)["probability"].equals(expected)
         promoted = [each["challenger"] for each in registry.decisions("churn")]
-        # The log is written first: killed in between, the one before the last is still in office.
+        # The log is written first: killed in between, the last but one is still the champion.
         assert champion.version in promoted[-2:]
         for version in registry.versions("churn"):
             registry.load("churn", version)

@@ -10,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ml import scores
+from ml.model import TrainedModel
+
 
 def day(month: int, day_of_month: int = 1, hour: int = 0) -> datetime:
     """Return an instant of 2025."""
@@ -119,3 +122,8 @@ def now(world: World, scored_at: datetime) -> pa.Table:
             "sent_hour": pa.array(np.zeros(rows)),
         }
     )
+
+
+def score_table(model: TrainedModel, rows: pa.Table | pa.RecordBatchReader) -> pa.Table:
+    """Return the scores of all rows in one table."""
+    return pa.Table.from_batches(scores.score(model, rows), scores.SCHEMA)

@@ -1,4 +1,4 @@
-"""Which rows train, stop, calibrate and test a model.
+"""Which rows train, validate (stop the training), calibrate and test a model.
 
 Time is what leaks: a label reaches a horizon into the future, and what happens there is in the
 features of the next rows. So each part is a stretch of time, the labels of an older part are known
@@ -9,9 +9,9 @@ That takes four stretches. Few cutoffs have fewer; then the parts that are short
 by person instead, by a hash of the profile, so that nobody is on both sides. The first scheme that
 leaves enough rows in each part, and enough of them for training, is taken:
 
-by_time         training | stopping | calibration | newest
-shared_tuning   training | stopping and calibration, half of the people each | newest
-shared_past     training, stopping and calibration, 70 : 15 : 15 of the people | newest
+by_time         training | validation | calibration | test
+shared_tuning   training | validation and calibration, half of the people each | test
+shared_past     training, validation and calibration, 70 : 15 : 15 of the people | test
 by_person       all four, 55 : 15 : 15 : 15 of the people, in one stretch
 """
 
@@ -29,25 +29,25 @@ from ml.params import TargetParams
 Indices = npt.NDArray[np.int64]
 
 SCHEMES = {
-    "by_time": "four stretches of time, oldest first: training, stopping, calibration, newest",
-    "shared_tuning": "three stretches of time; stopping and calibration share the middle one, "
+    "by_time": "four stretches of time, oldest first: training, validation, calibration, test",
+    "shared_tuning": "three stretches of time; validation and calibration share the middle one, "
     "half of the people each",
-    "shared_past": "two stretches of time; training, stopping and calibration share the older "
+    "shared_past": "two stretches of time; training, validation and calibration share the older "
     "one, 70, 15 and 15 % of the people",
     "by_person": "one stretch of time, shared by all parts: 55 % of the people for training, "
-    "15 each for stopping, calibration and test",
+    "15 each for validation, calibration and test",
 }
 
 
 @dataclass(frozen=True)
-class Windows:
+class Split:
     """Row numbers of each part, and the scheme that chose them."""
 
     scheme: str
     training: Indices
-    stopping: Indices
+    validation: Indices
     calibration: Indices
-    newest: Indices
+    test: Indices
 
     @property
     def in_words(self) -> str:
@@ -58,25 +58,25 @@ class Windows:
         """Return the parts by name, in the order they are used."""
         return {
             "training": self.training,
-            "stopping": self.stopping,
+            "validation": self.validation,
             "calibration": self.calibration,
-            "newest": self.newest,
+            "test": self.test,
         }
 
 
-def divide(examples: Examples, params: TargetParams) -> Windows | None:
+def divide(examples: Examples, params: TargetParams) -> Split | None:
     """Divide the rows by the first scheme that leaves enough in each part, or return None."""
     timeline = _Timeline(examples, params)
-    schemes: list[Callable[[_Timeline], Windows | None]] = [
+    schemes: list[Callable[[_Timeline], Split | None]] = [
         _by_time,
         _shared_tuning,
         _shared_past,
         _by_person,
     ]
     for scheme in schemes:
-        windows = scheme(timeline)
-        if windows is not None and timeline.suffices(windows):
-            return windows
+        split = scheme(timeline)
+        if split is not None and timeline.suffices(split):
+            return split
     return None
 
 
@@ -89,8 +89,8 @@ class _Timeline:
         self.params = params
         self.horizon = params.horizon_hours * 3_600_000_000
         self.positives = np.append(0, np.cumsum(examples.labels)).astype(np.int64)
-        # The hash is uniform over 64 bits: its share of them is a lot drawn once per person.
-        self.lots = examples.profiles.astype(np.float64) / 2.0**64
+        # The hash is uniform over 64 bits, so its share of them is the person's bucket for good.
+        self.buckets = examples.profiles.astype(np.float64) / 2.0**64
 
     @property
     def rows(self) -> int:
@@ -117,19 +117,19 @@ class _Timeline:
         """Return where the rows end whose labels are known when the row `start` begins."""
         return int(np.searchsorted(self.times, self.times[start] - self.horizon, side="right"))
 
-    def people(self, stretch: tuple[int, int], low: float, high: float) -> Indices:
-        """Return the rows of a stretch whose profiles drew a lot in [low, high)."""
-        lots = self.lots[stretch[0] : stretch[1]]
-        return np.flatnonzero((lots >= low) & (lots < high)).astype(np.int64) + stretch[0]
+    def in_buckets(self, stretch: tuple[int, int], low: float, high: float) -> Indices:
+        """Return the rows of a stretch whose profiles are in the hash buckets [low, high)."""
+        buckets = self.buckets[stretch[0] : stretch[1]]
+        return np.flatnonzero((buckets >= low) & (buckets < high)).astype(np.int64) + stretch[0]
 
-    def suffices(self, windows: Windows) -> bool:
+    def suffices(self, split: Split) -> bool:
         """Say whether each part has enough rows of both classes, and training its share."""
         minimum = self.params.minimum
-        known_before_the_test = self.before(int(windows.newest[0])) if len(windows.newest) else 0
-        wanted = self.params.windows.training_at_least * known_before_the_test
-        if len(windows.training) < wanted:
+        known_before_the_test = self.before(int(split.test[0])) if len(split.test) else 0
+        wanted = self.params.split.training_at_least * known_before_the_test
+        if len(split.training) < wanted:
             return False
-        for part in windows.parts().values():
+        for part in split.parts().values():
             positives = int(self.labels[part].sum())
             smaller_class = min(positives, len(part) - positives)
             if len(part) < minimum.held_out_rows or smaller_class < minimum.held_out_each_class:
@@ -137,58 +137,58 @@ class _Timeline:
         return True
 
 
-def _by_time(timeline: _Timeline) -> Windows | None:
-    shares = timeline.params.windows
+def _by_time(timeline: _Timeline) -> Split | None:
+    shares = timeline.params.split
     end, stretches = timeline.rows, []
-    for share in (shares.newest, shares.calibration, shares.stopping):
+    for share in (shares.test, shares.calibration, shares.validation):
         stretch = timeline.cut(end, share)
         if stretch is None:
             return None
         stretches.append(np.arange(*stretch))
         end = timeline.before(stretch[0])
-    newest, calibration, stopping = stretches
-    return Windows("by_time", np.arange(end), stopping, calibration, newest)
+    test, calibration, validation = stretches
+    return Split("by_time", np.arange(end), validation, calibration, test)
 
 
-def _shared_tuning(timeline: _Timeline) -> Windows | None:
-    shares = timeline.params.windows
-    newest = timeline.cut(timeline.rows, shares.newest)
-    if newest is None:
+def _shared_tuning(timeline: _Timeline) -> Split | None:
+    shares = timeline.params.split
+    test = timeline.cut(timeline.rows, shares.test)
+    if test is None:
         return None
-    tuning = timeline.cut(timeline.before(newest[0]), shares.calibration + shares.stopping)
+    tuning = timeline.cut(timeline.before(test[0]), shares.calibration + shares.validation)
     if tuning is None:
         return None
-    return Windows(
+    return Split(
         "shared_tuning",
         training=np.arange(timeline.before(tuning[0])),
-        stopping=timeline.people(tuning, 0.0, 0.5),
-        calibration=timeline.people(tuning, 0.5, 1.0),
-        newest=np.arange(*newest),
+        validation=timeline.in_buckets(tuning, 0.0, 0.5),
+        calibration=timeline.in_buckets(tuning, 0.5, 1.0),
+        test=np.arange(*test),
     )
 
 
-def _shared_past(timeline: _Timeline) -> Windows | None:
-    newest = timeline.cut(timeline.rows, timeline.params.windows.newest)
-    if newest is None:
+def _shared_past(timeline: _Timeline) -> Split | None:
+    test = timeline.cut(timeline.rows, timeline.params.split.test)
+    if test is None:
         return None
-    past = (0, timeline.before(newest[0]))
-    return Windows(
+    past = (0, timeline.before(test[0]))
+    return Split(
         "shared_past",
-        training=timeline.people(past, 0.0, 0.7),
-        stopping=timeline.people(past, 0.7, 0.85),
-        calibration=timeline.people(past, 0.85, 1.0),
-        newest=np.arange(*newest),
+        training=timeline.in_buckets(past, 0.0, 0.7),
+        validation=timeline.in_buckets(past, 0.7, 0.85),
+        calibration=timeline.in_buckets(past, 0.85, 1.0),
+        test=np.arange(*test),
     )
 
 
-def _by_person(timeline: _Timeline) -> Windows | None:
+def _by_person(timeline: _Timeline) -> Split | None:
     everything = (0, timeline.rows)
-    return Windows(
+    return Split(
         "by_person",
-        training=timeline.people(everything, 0.0, 0.55),
-        stopping=timeline.people(everything, 0.55, 0.7),
-        calibration=timeline.people(everything, 0.7, 0.85),
-        newest=timeline.people(everything, 0.85, 1.0),
+        training=timeline.in_buckets(everything, 0.0, 0.55),
+        validation=timeline.in_buckets(everything, 0.55, 0.7),
+        calibration=timeline.in_buckets(everything, 0.7, 0.85),
+        test=timeline.in_buckets(everything, 0.85, 1.0),
     )
 
 

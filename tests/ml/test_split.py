@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.examples import Examples, microseconds, read_examples
+from ml.examples import Examples, read_examples
+from ml.instants import to_microseconds
 from ml.params import Params
-from ml.windows import Windows, divide
+from ml.split import Split, divide
 from tests.ml.worlds import AS_OF, CUTOFFS, churn_world, day, instants
 
 
@@ -17,12 +18,12 @@ def _months(examples: Examples, part: np.ndarray) -> set[int]:
     return {int(month) % 12 + 1 for month in days.astype(np.int64)}
 
 
-def _divided(params: Params, cutoffs: tuple[datetime, ...]) -> tuple[Examples, Windows]:
+def _divided(params: Params, cutoffs: tuple[datetime, ...]) -> tuple[Examples, Split]:
     table = churn_world(1_000, cutoffs, seed=2).table
     examples = read_examples(table, params.churn, as_of=AS_OF)
-    windows = divide(examples, params.churn)
-    assert windows is not None
-    return examples, windows
+    split = divide(examples, params.churn)
+    assert split is not None
+    return examples, split
 
 
 # A label of 1 February is known on 3 March: it may not stand before a part that begins in March.
@@ -41,18 +42,18 @@ def test_few_cutoffs_share_what_many_have_each_for_themselves(
     params: Params, months: range, scheme: str, expected: list[set[int]]
 ) -> None:
     cutoffs = tuple(cutoff for cutoff in CUTOFFS if cutoff.month in months)
-    examples, windows = _divided(params, cutoffs)
-    assert windows.scheme == scheme
-    assert [_months(examples, part) for part in windows.parts().values()] == expected
+    examples, split = _divided(params, cutoffs)
+    assert split.scheme == scheme
+    assert [_months(examples, part) for part in split.parts().values()] == expected
 
 
 @pytest.mark.parametrize("count", range(1, 12))
 def test_no_label_reaches_into_a_younger_part_and_nobody_is_on_both_sides(
     params: Params, count: int
 ) -> None:
-    examples, windows = _divided(params, CUTOFFS[:count])
+    examples, split = _divided(params, CUTOFFS[:count])
     horizon = params.churn.horizon_hours * 3_600_000_000
-    parts = list(windows.parts().values())
+    parts = list(split.parts().values())
     for position, older in enumerate(parts):
         for younger in parts[position + 1 :]:
             known = examples.times[older].max() + horizon <= examples.times[younger].min()
@@ -67,19 +68,19 @@ def test_messages_are_kept_apart_by_the_hours_in_which_they_may_be_opened(params
         feature_names=("opens",),
         features=np.zeros((rows, 1), dtype=np.float32),
         labels=np.arange(rows) % 2 == 0,
-        times=np.array([microseconds(first + timedelta(hours=hour)) for hour in range(rows)]),
+        times=np.array([to_microseconds(first + timedelta(hours=hour)) for hour in range(rows)]),
         keys=np.arange(rows, dtype=np.uint64),
         profiles=np.arange(rows, dtype=np.uint64),
         rows_known=rows,
     )
-    windows = divide(examples, params.open_propensity)
-    assert windows is not None
-    assert windows.scheme == "by_time"
+    split = divide(examples, params.open_propensity)
+    assert split is not None
+    assert split.scheme == "by_time"
     # A tenth each: 200 messages. The newest are 1800 to 1999, so calibration may end with 1728.
-    assert (windows.newest.min(), windows.newest.max()) == (1_800, 1_999)
-    assert (windows.calibration.min(), windows.calibration.max()) == (1_529, 1_728)
-    assert (windows.stopping.min(), windows.stopping.max()) == (1_258, 1_457)
-    assert (windows.training.min(), windows.training.max()) == (0, 1_186)
+    assert (split.test.min(), split.test.max()) == (1_800, 1_999)
+    assert (split.calibration.min(), split.calibration.max()) == (1_529, 1_728)
+    assert (split.validation.min(), split.validation.max()) == (1_258, 1_457)
+    assert (split.training.min(), split.training.max()) == (0, 1_186)
 
 
 def test_a_part_grows_until_it_holds_enough_of_both_outcomes(params: Params) -> None:
@@ -91,6 +92,6 @@ def test_a_part_grows_until_it_holds_enough_of_both_outcomes(params: Params) -> 
         world.table.schema.get_field_index("is_churned"), "is_churned", calm
     )
     examples = read_examples(table, params.churn, as_of=AS_OF)
-    windows = divide(examples, params.churn)
-    assert windows is not None
-    assert _months(examples, windows.newest) == {9, 10, 11}
+    split = divide(examples, params.churn)
+    assert split is not None
+    assert _months(examples, split.test) == {9, 10, 11}
