@@ -1,4 +1,8 @@
-"""The command line. Exit status: 0 done, 1 an error, 2 wrong usage, 3 the line was stopped."""
+"""The command line.
+
+Exit status: 0 done, 1 an error, 2 wrong usage, 3 a door or a brake stopped the line, 130 somebody
+interrupted it.
+"""
 
 from __future__ import annotations
 
