@@ -7,10 +7,11 @@ from typing import Final
 
 import duckdb
 
-from expectations import gate
+from expectations import gate, raw_values
 from expectations.gate import Measure, Verdict
 from expectations.raw_tables import has_usable, read_columns
-from expectations.settings import DoorSettings, reviewed_until, to_utc
+from expectations.raw_values import WordRule
+from expectations.settings import BeforeDelivery, DoorSettings, reviewed_until, to_utc
 
 DOOR: Final = "before_delivery"
 
@@ -152,15 +153,20 @@ def judge(
 ) -> Verdict:
     """Judge whether anything may be delivered.
 
-    Whatever the `as_of`, every opt-out counts that a load has left out, or that the newest build
-    has not seen. Reads only. Raises SettingsError when a `reviewed_until` lies after `judged_at`,
-    GateError when a rule could not be judged.
+    Whatever the `as_of`, every opt-out counts that a load has left out, that the newest build has
+    not seen, or that nobody understands. Reads only. Raises SettingsError when a
+    `reviewed_until` lies after `judged_at`, GateError when a rule could not be judged.
     """
     as_of, judged_at = to_utc(as_of), to_utc(judged_at)
+    rules = settings.before_delivery
+    columns = read_columns(connection)
     measures = [
         *_rejected_opt_outs(connection, settings, judged_at),
         *_rejected_email_event_files(connection, settings, judged_at),
         *_marts_older_than_raw(connection, settings),
+        *raw_values.measure_words(connection, columns, _word_rules(rules)),
+        *raw_values.measure_gaps(connection, columns, _REFUSAL_TABLES, rules.required_values),
+        *raw_values.measure_types(columns, _REFUSAL_TABLES, rules.column_types),
     ]
     return gate.judge(DOOR, measures, as_of=as_of, judged_at=judged_at)
 
@@ -258,6 +264,14 @@ def _marts_older_than_raw(
                 ),
                 way_out="build the marts with `mailmart run`, which then delivers too",
             )
+
+
+def _word_rules(rules: BeforeDelivery) -> Mapping[str, WordRule]:
+    return {
+        "known_email_event_types": rules.known_email_event_types,
+        "known_bounce_types": rules.known_bounce_types,
+        "known_consent_statuses": rules.known_consent_statuses,
+    }
 
 
 def _built_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:

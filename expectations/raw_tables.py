@@ -9,6 +9,9 @@ from typing import Final, Literal
 
 import duckdb
 
+# Per relation of the schema `raw`, its columns with their DuckDB types.
+Columns = Mapping[str, Mapping[str, str]]
+
 Type = Literal["text", "timestamp", "date", "decimal", "integer", "boolean", "json"]
 
 EXPECTED: Final[Mapping[str, Mapping[str, Type]]] = {
@@ -188,7 +191,7 @@ def read_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, s
     return columns
 
 
-def has_usable(columns: Mapping[str, Mapping[str, str]], table: str, *names: str) -> bool:
+def has_usable(columns: Columns, table: str, *names: str) -> bool:
     """Tell whether a table is there and holds all these columns in a type that can be read.
 
     A rule leaves out what is not: the rule about columns speaks of it already.

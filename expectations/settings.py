@@ -120,6 +120,11 @@ class BeforeDelivery(_Settings):
     rejected_opt_outs: ReviewedRule[RowsBound]
     rejected_email_event_files: ReviewedRule[FilesBound]
     marts_older_than_raw: Rule[RowsBound]
+    known_email_event_types: Rule[RowsBound]
+    known_bounce_types: Rule[RowsBound]
+    known_consent_statuses: Rule[RowsBound]
+    required_values: Rule[RowsBound]
+    column_types: Rule[ColumnsBound]
 
 
 class DoorSettings(_Settings):

@@ -388,11 +388,11 @@ def test_the_words_of_the_contract_are_known(
 ) -> None:
     for event_type in contract_values("email_events", "event_type"):
         add_email_event(connection, event_type)
-    for bounce_type in ("hard", "Soft", " HARD ", None):
+    for bounce_type in ("hard", "Soft", " HARD ", None, "", " "):
         add_email_event(connection, "bounce", bounce_type=bounce_type)
     for event_type in ("page_view", "product_view", "add_to_cart", "form_submit"):
         add_web_event(connection, event_type)
-    for status in ("placed", "paid", "cancelled", "refunded", None):
+    for status in ("placed", "paid", "cancelled", "refunded", None, ""):
         add_order(connection, status)
     for status in contract_values("consents", "status"):
         add_consent(connection, status)
@@ -500,6 +500,36 @@ def test_rows_without_a_required_value_stop(connection: Connection, settings: Do
     assert "2 without event_type, 2 without email" in emails.sentence
     assert "1 without anonymous_id or email" in visits.sentence
     assert "(1 more in raw.door_verdicts)" in verdict.sentence
+
+
+def test_an_empty_text_is_no_required_value(connection: Connection, settings: DoorSettings) -> None:
+    add_email_event(connection, email="")
+    add_consent(connection, "")
+    add(
+        connection,
+        "web_events",
+        event_type="scroll",
+        occurred_at=MONDAY,
+        anonymous_id="",
+        _loaded_at=TUESDAY,
+    )
+
+    verdict = judge(connection, settings)
+
+    assert [(f.rule, f.table, f.observed) for f in verdict.stops] == [
+        ("required_values", "email_events", 1),
+        ("required_values", "web_events", 1),
+        ("required_values", "consents", 1),
+    ]
+    assert "1 without anonymous_id or email" in verdict.stops[1].sentence
+
+
+def test_a_blank_status_of_a_consent_is_not_understood(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_consent(connection, " ")
+
+    assert failed(judge(connection, settings)) == [("known_consent_statuses", "consents", "stop")]
 
 
 def test_a_visitor_needs_a_cookie_or_an_address_not_both(

@@ -306,8 +306,11 @@ def test_another_loader_that_keeps_no_rejected_rows_is_not_stopped(settings: Doo
 @pytest.mark.parametrize(
     ("table", "values"),
     [
-        ("email_events", {"event_type": "unsubscribe"}),
-        ("consents", {"purpose": "email_marketing", "status": "withdrawn"}),
+        ("email_events", {"event_type": "unsubscribe", "occurred_at": MONDAY}),
+        (
+            "consents",
+            {"purpose": "email_marketing", "status": "withdrawn", "recorded_at": MONDAY},
+        ),
         ("erasure_requests", {"requested_at": MONDAY}),
     ],
 )
@@ -345,3 +348,78 @@ def test_what_was_never_built_is_not_delivered(
     add_email_event(connection)
 
     assert stops(judge(connection, settings)) == [("marts_older_than_raw", "email_events", 2)]
+
+
+# What another loader may let in, and `mailmart sync` meets without the door behind the loader
+
+
+def add_consent(connection: Connection, **changes: object) -> None:
+    values: dict[str, object] = {
+        "email": "bo@example.com",
+        "purpose": "email_marketing",
+        "status": "withdrawn",
+        "recorded_at": MONDAY,
+        "_loaded_at": TUESDAY,
+        **changes,
+    }
+    add(connection, "consents", **values)
+
+
+def test_refusals_that_are_understood_stop_nobody(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_consent(connection)
+    add_email_event(connection, "unsubscribe")
+    for bounce_type in ("hard", "Soft", "", None):
+        add_email_event(connection, "bounce", bounce_type=bounce_type)
+    add(
+        connection,
+        "erasure_requests",
+        email="cy@example.com",
+        requested_at=MONDAY,
+        _loaded_at=TUESDAY,
+    )
+
+    assert stops(judge(connection, settings)) == []
+
+
+def test_a_consent_that_was_revoked_stops(connection: Connection, settings: DoorSettings) -> None:
+    add_consent(connection, status="revoked")
+
+    assert stops(judge(connection, settings)) == [("known_consent_statuses", "consents", 1)]
+
+
+def test_an_unsubscribe_under_another_name_stops(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_email_event(connection, "Unsubscribe")
+
+    assert stops(judge(connection, settings)) == [("known_email_event_types", "email_events", 1)]
+
+
+def test_a_bounce_of_an_unknown_kind_stops(connection: Connection, settings: DoorSettings) -> None:
+    add_email_event(connection, "bounce", bounce_type="permanent")
+
+    assert stops(judge(connection, settings)) == [("known_bounce_types", "email_events", 1)]
+
+
+def test_a_refusal_without_what_it_needs_stops(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    add_consent(connection, recorded_at=None)
+    add_email_event(connection, "unsubscribe", email="")
+    add(connection, "erasure_requests", requested_at=MONDAY, _loaded_at=TUESDAY)
+    add(connection, "orders", order_id="B1")
+
+    assert stops(judge(connection, settings)) == [
+        ("required_values", "email_events", 1),
+        ("required_values", "consents", 1),
+        ("required_values", "erasure_requests", 1),
+    ]
+
+
+def test_refusals_that_cannot_be_read_stop(connection: Connection, settings: DoorSettings) -> None:
+    connection.execute("alter table raw.consents drop column status")
+    connection.execute("alter table raw.orders drop column status")
+
+    assert stops(judge(connection, settings)) == [("column_types", "consents", 1)]
