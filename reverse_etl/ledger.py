@@ -17,7 +17,7 @@ from typing import Literal, cast
 import duckdb
 import pyarrow as pa
 
-from reverse_etl.shipment import OUTCOME_WORDS, OUTCOMES, Shipment
+from reverse_etl.shipment import OUTCOME_WORDS, OUTCOMES, Kind, Shipment
 
 RunStatus = Literal[
     "sending", "delivered", "nothing_to_do", "dry_run", "braked", "out_of_date", "failed"
@@ -86,6 +86,12 @@ create table if not exists reverse_etl.unsettled_changes (
     profile_id varchar, attribute varchar, reason varchar, fingerprint uhugeint, outcome varchar
 );
 """
+
+# Kinds of changes that a destination holds, each with its table, the keys and the content there.
+_HELD: tuple[tuple[Kind, str, tuple[str, ...], str], ...] = (
+    ("profile", "acknowledged_profiles", ("profile_id",), "fingerprint"),
+    ("segment_member", "acknowledged_members", ("segment", "profile_id"), "attribute"),
+)
 
 
 @dataclass(frozen=True)
@@ -315,8 +321,7 @@ def acknowledge(
         finally:
             connection.unregister("answers")
         _write_receipts(connection, shipment, at)
-        _move_profiles(connection, shipment.destination)
-        _move_members(connection, shipment.destination)
+        _move_held(connection, shipment.destination)
         _move_suppressions(connection, shipment.destination)
         _note_refusals(connection, shipment.destination, at)
         _settle(connection, shipment)
@@ -401,60 +406,35 @@ def _write_receipts(
     )
 
 
-def _move_profiles(connection: duckdb.DuckDBPyConnection, destination: str) -> None:
-    # A removal that is answered with a refusal is as good as done.
-    connection.execute(
-        """
-        delete from reverse_etl.acknowledged_profiles as acknowledged
-        using answered_changes as answered
-        where
-            acknowledged.destination = $destination
-            and acknowledged.profile_id = answered.profile_id
-            and answered.kind = 'profile'
-            and (
-                answered.outcome = 'delivered'
-                or (answered.outcome = 'suppressed' and answered.action = 'remove')
-            )
-        """,
-        {"destination": destination},
-    )
-    connection.execute(
-        """
-        insert into reverse_etl.acknowledged_profiles
-        select $destination, profile_id, fingerprint
-        from answered_changes
-        where kind = 'profile' and outcome = 'delivered' and action <> 'remove'
-        """,
-        {"destination": destination},
-    )
-
-
-def _move_members(connection: duckdb.DuckDBPyConnection, destination: str) -> None:
-    connection.execute(
-        """
-        delete from reverse_etl.acknowledged_members as acknowledged
-        using answered_changes as answered
-        where
-            acknowledged.destination = $destination
-            and acknowledged.segment = answered.segment
-            and acknowledged.profile_id = answered.profile_id
-            and answered.kind = 'segment_member'
-            and (
-                answered.outcome = 'delivered'
-                or (answered.outcome = 'suppressed' and answered.action = 'remove')
-            )
-        """,
-        {"destination": destination},
-    )
-    connection.execute(
-        """
-        insert into reverse_etl.acknowledged_members
-        select $destination, segment, profile_id, attribute
-        from answered_changes
-        where kind = 'segment_member' and outcome = 'delivered' and action <> 'remove'
-        """,
-        {"destination": destination},
-    )
+def _move_held(connection: duckdb.DuckDBPyConnection, destination: str) -> None:
+    for kind, table, keys, content in _HELD:
+        matched = " and ".join(f"acknowledged.{key} = answered.{key}" for key in keys)
+        columns = ", ".join([*keys, content])
+        # A removal that is answered with a refusal is as good as done.
+        connection.execute(
+            f"""
+            delete from reverse_etl.{table} as acknowledged
+            using answered_changes as answered
+            where
+                acknowledged.destination = $destination
+                and {matched}
+                and answered.kind = '{kind}'
+                and (
+                    answered.outcome = 'delivered'
+                    or (answered.outcome = 'suppressed' and answered.action = 'remove')
+                )
+            """,
+            {"destination": destination},
+        )
+        connection.execute(
+            f"""
+            insert into reverse_etl.{table} (destination, {columns})
+            select $destination, {columns}
+            from answered_changes
+            where kind = '{kind}' and outcome = 'delivered' and action <> 'remove'
+            """,
+            {"destination": destination},
+        )
 
 
 def _move_suppressions(connection: duckdb.DuckDBPyConnection, destination: str) -> None:
