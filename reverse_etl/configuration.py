@@ -72,13 +72,13 @@ class Holdout(_Strict):
     salt: Annotated[str, Field(min_length=1)]
 
 
-class FileSettings(_Strict):
-    """Describe a destination that is a folder of CSV files per delivery.
+class DestinationSettings(_Strict):
+    """Say what a destination is told, whichever service it is; each kind has its own beside these.
 
     `segments` and `properties` are None where the file says `all`.
     """
 
-    kind: Literal["file"]
+    kind: str
     enabled: bool = True
     segments: tuple[str, ...] | None = None
     properties: Mapping[str, Property] | None = None
@@ -122,6 +122,12 @@ class FileSettings(_Strict):
         return self
 
 
+class FileSettings(DestinationSettings):
+    """Describe a destination that is a folder of CSV files per delivery."""
+
+    kind: Literal["file"]
+
+
 def _property(name: object, value: object) -> object:
     """Give the long form of `name: field`, `name:` and `name: {field: …, ride_along: …}`."""
     if value is None:
@@ -149,12 +155,14 @@ class Destinations(_Strict):
                 )
         return named
 
-    def selected(self, names: Collection[str] | None) -> dict[str, FileSettings]:
+    def selected(self, names: Collection[str] | None) -> dict[str, DestinationSettings]:
         """Return the enabled destinations, or of these the named ones.
 
         Raise `ConfigurationError` where a name is unknown or disabled.
         """
-        enabled = {name: each for name, each in self.destinations.items() if each.enabled}
+        enabled: dict[str, DestinationSettings] = {
+            name: each for name, each in self.destinations.items() if each.enabled
+        }
         if names is None:
             return enabled
         for name in names:

@@ -11,21 +11,16 @@ from typing import Literal
 import duckdb
 
 from reverse_etl import holdouts, ledger
-from reverse_etl.configuration import Destinations, FileSettings
+from reverse_etl.configuration import Destinations, DestinationSettings, FileSettings
+from reverse_etl.desired_state import check_settings, check_sync, refuse_unmailable
 from reverse_etl.destinations.file import FileDestination
-from reverse_etl.plan import (
-    Plan,
-    check_settings,
-    check_sync,
-    plan_delivery,
-    refuse_unmailable,
-)
+from reverse_etl.plan import Plan, plan_delivery
 from reverse_etl.shipment import Destination, DestinationError, Report, Shipment
 
 Status = Literal["delivered", "nothing_to_do", "dry_run", "braked", "out_of_date", "failed"]
 
 # Makes the destination that a name and its settings describe.
-Opener = Callable[[str, FileSettings], Destination]
+Opener = Callable[[str, DestinationSettings], Destination]
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ class _Delivery:
 
     connection: duckdb.DuckDBPyConnection
     destination: Destination
-    settings: FileSettings
+    settings: DestinationSettings
     run: ledger.Run
     report: Report
 
@@ -86,15 +81,19 @@ def deliver(
     for name, settings in selected.items():
         check_settings(connection, name, settings)
 
-    def open_file(name: str, settings: FileSettings) -> Destination:
-        return FileDestination(outbox)
+    def open_configured(name: str, settings: DestinationSettings) -> Destination:
+        match settings:
+            case FileSettings():
+                return FileDestination(outbox)
+            case _:
+                raise AssertionError(f"{name}: no module speaks to a {settings.kind}")
 
     outcomes = []
     for name, settings in selected.items():
         run = ledger.new_run(
             connection, run_id=run_id, destination=name, as_of=_utc(as_of), at=_utc(at)
         )
-        destination = (opener or open_file)(name, settings)
+        destination = (opener or open_configured)(name, settings)
         delivery = _Delivery(connection, destination, settings, run, report or _silence)
         outcomes.append(_deliver(delivery, dry_run, confirmed_plan_id))
     connection.execute("drop table if exists temp.planned_changes")

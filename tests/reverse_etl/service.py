@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from reverse_etl.configuration import FileSettings
+from reverse_etl.configuration import DestinationSettings
 from reverse_etl.shipment import (
     KINDS,
     OUTCOMES,
@@ -42,7 +42,7 @@ class Service:
         self.is_killed_after: int | None = None
         self.batches = 0
 
-    def open(self, name: str, settings: FileSettings) -> Destination:
+    def open(self, name: str, settings: DestinationSettings) -> Destination:
         return self
 
     def send(self, shipment: Shipment, report: Report) -> Iterator[pa.Table]:

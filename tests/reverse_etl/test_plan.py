@@ -8,7 +8,7 @@ import json
 import pytest
 
 from reverse_etl.configuration import ConfigurationError
-from reverse_etl.plan import SyncError
+from reverse_etl.desired_state import SyncError
 from tests.reverse_etl.shop import Shop, configured, read, told
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reverse_etl.plan import SyncError, plan_delivery, refuse_unmailable
+from reverse_etl.desired_state import SyncError, refuse_unmailable
+from reverse_etl.plan import plan_delivery
 from tests.reverse_etl.service import Service
 from tests.reverse_etl.shop import Shop, told
 
