@@ -57,7 +57,7 @@ format: $(READY) ## write Python as ruff wants it
 	@$(BIN)/ruff check --fix .
 
 ui: $(READY) ## open Dagster on http://127.0.0.1:3000 (another port: make ui PORT=3001)
-	@$(BIN)/python -c 'from orchestration.history import settled_home; settled_home()'
+	@$(BIN)/python -c 'from orchestration.history import settle_home; settle_home()'
 	@$(BIN)/dagster dev --module-name orchestration.definitions --host 127.0.0.1 --port $(PORT)
 
 docs: $(READY) ## build dbt's pages of all models into target/

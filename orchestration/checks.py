@@ -10,7 +10,7 @@ from expectations.settings import read_settings
 from ingestion.contract import TABLES
 from orchestration.assets.delivery import BUILDS, SYNC
 from orchestration.assets.landing import raw_key
-from orchestration.progress import report
+from orchestration.progress import Report
 from orchestration.warehouse import Warehouse
 
 
@@ -26,7 +26,9 @@ from orchestration.warehouse import Warehouse
         for table in TABLES
     ],
 )
-def door_after_loading(warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+def door_after_loading(
+    warehouse: Warehouse, report: dg.ResourceParam[Report]
+) -> Iterator[dg.AssetCheckResult]:
     """Judge the raw tables; the findings of a table are its check."""
     report("door after loading", 0, 1)
     with warehouse.connect() as connection:
@@ -40,7 +42,7 @@ def door_after_loading(warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
         verdicts.record(connection, verdict)
     report("door after loading", 1, 1)
     for table in TABLES:
-        yield result("after_loading", raw_key(table), verdict, {table})
+        yield make_result("after_loading", raw_key(table), verdict, {table})
 
 
 @dg.multi_asset_check(
@@ -68,10 +70,10 @@ def door_before_delivery(warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
             settings=read_settings(),
         )
         verdicts.record(connection, verdict)
-    yield result("before_delivery", BUILDS, verdict, None)
+    yield make_result("before_delivery", BUILDS, verdict, None)
 
 
-def result(
+def make_result(
     check: str, key: dg.AssetKey, verdict: Verdict, tables: set[str] | None
 ) -> dg.AssetCheckResult:
     """Return the findings about some tables (None: all) as the check of one asset."""

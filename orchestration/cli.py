@@ -15,8 +15,8 @@ from typing import Any, NoReturn, TypeVar
 import click
 from rich.console import Console
 
-from orchestration import resources
-from orchestration.resources import DONE, FAILED, INTERRUPTED
+from orchestration import logs, resources
+from orchestration.exit_status import DONE, FAILED, INTERRUPTED
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -42,7 +42,7 @@ def _warehouse_option(command: _Command) -> _Command:
     return click.option(
         "--warehouse",
         type=click.Path(dir_okay=False, path_type=Path),
-        default=resources.warehouse_file,
+        default=resources.find_warehouse,
         help="DuckDB file [MAILMART_WAREHOUSE, else data/warehouse.duckdb].",
     )(command)
 
@@ -51,7 +51,7 @@ def _outbox_option(command: _Command) -> _Command:
     return click.option(
         "--outbox",
         type=click.Path(file_okay=False, path_type=Path),
-        default=resources.outbox_folder,
+        default=resources.find_outbox,
         help="Where the file destination puts its folders [MAILMART_OUTBOX, else data/outbox].",
     )(command)
 
@@ -86,7 +86,7 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             _leave(INTERRUPTED, "interrupted")
         except Exception as error:
-            _leave(FAILED, resources.unforeseen(ctx.invoked_subcommand or "mailmart", error))
+            _leave(FAILED, logs.keep_error(ctx.invoked_subcommand or "mailmart", error))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -99,14 +99,14 @@ def cli() -> None:
 @click.option(
     "--landing",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=resources.landing_folder,
+    default=resources.find_landing,
     help="Folder with one subfolder per raw table [MAILMART_LANDING, else data/landing].",
 )
 @_warehouse_option
 @click.option(
     "--as-of",
     type=Instant(),
-    default=resources.as_of_setting,
+    default=resources.read_as_of,
     help="The instant of which the marts speak, ISO 8601 [MAILMART_AS_OF, else now].",
 )
 @_outbox_option
@@ -118,7 +118,7 @@ def run(
     from orchestration import jobs, summary
 
     console = Console(stderr=True)
-    with jobs.executed(
+    with jobs.run_job(
         "daily",
         warehouse=warehouse,
         console=console,
@@ -152,8 +152,8 @@ def simulate(profiles: int, days: int, seed: int, out: Path) -> None:
 
     console = Console(stderr=True)
     try:
-        with progress.showing(console):
-            made = shop.simulate(profiles, days, seed, out, progress.report)
+        with progress.show(console) as report:
+            made = shop.simulate(profiles, days, seed, out, report)
     except (OSError, ValueError, RuntimeError) as error:
         _leave(FAILED, str(error))
     click.echo(
@@ -168,7 +168,7 @@ def train(warehouse: Path) -> None:
     """Train on the features of the last build; a better model takes over."""
     from orchestration import jobs
 
-    with jobs.executed("train", warehouse=warehouse, console=Console(stderr=True)) as result:
+    with jobs.run_job("train", warehouse=warehouse, console=Console(stderr=True)) as result:
         for line in result.lines:
             click.echo(line)
     _leave(result.status, result.sentence)
@@ -196,7 +196,7 @@ def sync(
     """Deliver what changed since the destinations last acknowledged, and nothing else."""
     from orchestration import jobs
 
-    with jobs.executed(
+    with jobs.run_job(
         "deliver",
         warehouse=warehouse,
         console=Console(stderr=True),

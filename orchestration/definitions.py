@@ -7,6 +7,7 @@ from dagster_dbt import DbtCliResource
 
 from orchestration.assets import delivery, landing, models, scores
 from orchestration.checks import door_after_loading, door_before_delivery
+from orchestration.progress import keep_silent
 from orchestration.resources import DBT, ROOT
 from orchestration.schedules import (
     daily_job,
@@ -33,6 +34,8 @@ defs = dg.Definitions(
     sensors=[new_landing_files],
     resources={
         "warehouse": Warehouse(),
+        # How far a step has come; the command line hands in its console.
+        "report": keep_silent,
         "dbt": DbtCliResource(
             project_dir=str(ROOT),
             profiles_dir=str(ROOT),

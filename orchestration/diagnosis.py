@@ -13,7 +13,7 @@ from ingestion.contract import SCHEMA_VERSION
 from ingestion.landing import list_files
 from ml.params import ParamsError, read_params
 from ml.registry import Registry, RegistryError
-from orchestration import resources
+from orchestration import database, lock, resources, secret_key
 from reverse_etl.configuration import ConfigurationError, Destinations, read_destinations
 
 SETTINGS_ERRORS = (ConfigurationError, SettingsError, ParamsError)
@@ -37,10 +37,10 @@ def examine(warehouse: Path) -> list[Diagnosis]:
         lambda: _models(warehouse.absolute()),
         _outbox,
     ]
-    return [_examined(examination) for examination in examinations]
+    return [_try(examination) for examination in examinations]
 
 
-def _examined(examination: Callable[[], str]) -> Diagnosis:
+def _try(examination: Callable[[], str]) -> Diagnosis:
     try:
         return Diagnosis(True, examination())
     except (OSError, ValueError, RuntimeError, RegistryError, duckdb.Error) as error:
@@ -65,13 +65,13 @@ def _settings_files() -> str:
 
 
 def _profile_key() -> str:
-    if resources.has_profile_key():
+    if secret_key.has_key():
         return "profile key: there; keep it as long as the warehouse, another makes other ids"
     return "profile key: none yet; the first run makes one under data/"
 
 
 def _landing() -> str:
-    folder = resources.landing_folder()
+    folder = resources.find_landing()
     if not folder.is_dir():
         raise FileNotFoundError(
             f"landing folder: there is no {folder}; make it, set MAILMART_LANDING, or let "
@@ -89,8 +89,8 @@ def _landing() -> str:
 def _warehouse(path: Path) -> str:
     if not path.exists():
         return f"warehouse: {path} is not there yet; the first run makes it"
-    with resources.writing(path), resources.open_warehouse(path, read_only=True) as connection:
-        resources.check_profile_key(connection)
+    with lock.hold(path), database.open_warehouse(path, read_only=True) as connection:
+        secret_key.check_key(connection)
         built = connection.execute(
             "select count(*) from information_schema.tables "
             "where table_schema = 'marts' and table_name = 'fct_builds'"
@@ -111,7 +111,7 @@ def _warehouse(path: Path) -> str:
 
 
 def _models(warehouse: Path) -> str:
-    registry = Registry(resources.models_folder(warehouse))
+    registry = Registry(database.name_models_folder(warehouse))
     found = {target: registry.champion(target) for target in ("churn", "open")}
     told = ", ".join(
         f"{target} {model.version if model else 'none yet'}" for target, model in found.items()
@@ -120,7 +120,7 @@ def _models(warehouse: Path) -> str:
 
 
 def _outbox() -> str:
-    outbox = resources.outbox_folder()
+    outbox = resources.find_outbox()
     existing = next(folder for folder in (outbox, *outbox.parents) if folder.exists())
     if not resources.is_writable(existing):
         raise PermissionError(f"outbox: {existing} cannot be written to; set MAILMART_OUTBOX")

@@ -10,7 +10,7 @@ import dagster as dg
 import sqlalchemy
 from dagster._core.instance.ref import InstanceRef
 
-from orchestration.resources import dagster_home
+from orchestration.resources import find_dagster_home
 
 _SETTINGS = """\
 # One run at a time: the warehouse has one writer.
@@ -37,9 +37,9 @@ class HistoryError(RuntimeError):
     """Dagster's history cannot be kept; the message says where and what to do."""
 
 
-def settled_home() -> Path:
+def settle_home() -> Path:
     """Return Dagster's home folder, with mailmart's settings where it has none of its own yet."""
-    home = dagster_home()
+    home = find_dagster_home()
     home.mkdir(parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
     if not settings.exists():
@@ -48,12 +48,12 @@ def settled_home() -> Path:
 
 
 @contextmanager
-def kept_history() -> Iterator[dg.DagsterInstance]:
+def open_history() -> Iterator[dg.DagsterInstance]:
     """Yield Dagster's own store for a run of the command line; `make ui` shows the same.
 
     Raises `HistoryError` where its files cannot be written.
     """
-    home = settled_home()
+    home = settle_home()
     try:
         yield dg.DagsterInstance.from_ref(
             InstanceRef.from_dir(str(home), overrides=_OF_THE_COMMAND_LINE)

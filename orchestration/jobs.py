@@ -18,9 +18,19 @@ from dagster_shared.error import SerializableErrorInfo
 from rich.console import Console
 
 from expectations.gate import without_addresses
-from orchestration import diagnosis, history, progress, resources
-from orchestration.manifest import ProjectError, manifest
-from orchestration.resources import DONE, FAILED, INTERRUPTED, STOPPED, WarehouseError
+from orchestration import (
+    database,
+    diagnosis,
+    history,
+    lock,
+    logs,
+    progress,
+    resources,
+    secret_key,
+)
+from orchestration.database import WarehouseError
+from orchestration.exit_status import DONE, FAILED, INTERRUPTED, STOPPED
+from orchestration.manifest import ProjectError, read_project
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -38,7 +48,7 @@ class Result:
 
 
 @contextmanager
-def executed(
+def run_job(
     job: str,
     *,
     warehouse: Path,
@@ -77,18 +87,18 @@ def executed(
                 raise WarehouseError(
                     f"there is no warehouse {warehouse} yet; `mailmart run` makes it"
                 )
-            held.enter_context(resources.writing(warehouse))
-            with closing(resources.open_warehouse(warehouse)) as connection:
-                resources.check_profile_key(connection)
+            held.enter_context(lock.hold(warehouse))
+            with closing(database.open_warehouse(warehouse)) as connection:
+                secret_key.check_key(connection)
             execution = execute(job, run_config, console)
-            connection = held.enter_context(closing(resources.open_warehouse(warehouse)))
+            connection = held.enter_context(closing(database.open_warehouse(warehouse)))
         except (
             *(WarehouseError, ProjectError, history.HistoryError, OSError),
             *diagnosis.SETTINGS_ERRORS,
         ) as error:
             result = Result(FAILED, str(error), "")
         else:
-            result = concluded(execution, connection)
+            result = conclude(execution, connection)
         finally:
             clear_targets()
         yield result
@@ -96,14 +106,14 @@ def executed(
 
 def execute(job: str, run_config: Mapping[str, Any], console: Console) -> dg.ExecuteInProcessResult:
     """Run a job in this process, with its progress on the console and its story in its log."""
-    with progress.showing(console):
-        manifest()
+    with progress.show(console) as report:
+        read_project(report)
         from orchestration.definitions import defs
 
         # dbt and Dagster tell each step in full: to the log, not to the person.
         with (
-            history.kept_history() as instance,
-            resources.log(job) as log,
+            history.open_history() as instance,
+            logs.open_log(job) as log,
             redirect_stdout(log),
             warnings.catch_warnings(),
         ):
@@ -111,21 +121,22 @@ def execute(job: str, run_config: Mapping[str, Any], console: Console) -> dg.Exe
             execution = defs.resolve_job_def(job).execute_in_process(
                 run_config=run_config,
                 instance=instance,
+                resources={"report": report},
                 raise_on_error=False,
             )
             log.writelines(
-                f"{without_addresses(error.to_string())}\n" for _, error in errors(execution)
+                f"{without_addresses(error.to_string())}\n" for _, error in find_errors(execution)
             )
     return execution
 
 
-def concluded(
+def conclude(
     execution: dg.ExecuteInProcessResult,
     connection: duckdb.DuckDBPyConnection,
 ) -> Result:
     """Read the status and the sentence of a run off its events."""
     result = Result(DONE, "", execution.run_id, connection=connection)
-    result.lines = list(told(execution))
+    result.lines = list(find_messages(execution))
     result.materialized = frozenset(
         event.asset_key
         for event in execution.get_asset_materialization_events()
@@ -134,10 +145,10 @@ def concluded(
     problems = sorted(
         problem
         for event in execution.get_asset_materialization_events()
-        for problem in materialized(event).get("problems", [])
+        for problem in read_metadata(event).get("problems", [])
     )
-    stopped = list(dict.fromkeys(stops(execution)))
-    failed = list(failures(execution))
+    stopped = list(dict.fromkeys(find_stops(execution)))
+    failed = list(find_failures(execution))
     if was_interrupted(execution):
         result.status = INTERRUPTED
         result.sentence = (
@@ -147,22 +158,22 @@ def concluded(
         result.status, result.sentence = STOPPED, stopped[0]
     elif failed or not execution.success:
         result.status = FAILED
-        log = resources.log_file(execution.job_def.name)
+        log = logs.find_log(execution.job_def.name)
         result.sentence = failed[0] if failed else "the run failed"
         result.sentence += f" ({log} has the details)"
     elif problems:
         result.status = FAILED
         others = f" (and {len(problems) - 1:,} more, above)" if len(problems) > 1 else ""
         result.sentence = f"not loaded: {problems[0]}{others}"
-    result.lines += [f"warning: {warning}" for warning in warned(execution)]
+    result.lines += [f"warning: {warning}" for warning in find_warnings(execution)]
     result.lines += [f"not loaded: {problem}" for problem in problems]
     return result
 
 
-def warned(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
+def find_warnings(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
     """Yield what the loader and the doors let through with a remark, each remark once."""
     for event in execution.get_asset_materialization_events():
-        yield from materialized(event).get("warnings", [])
+        yield from read_metadata(event).get("warnings", [])
     remarks = (
         evaluation.description
         for evaluation in execution.get_asset_check_evaluations()
@@ -177,11 +188,11 @@ def was_interrupted(execution: dg.ExecuteInProcessResult) -> bool:
     """Tell whether somebody pressed Ctrl-C."""
     return any(
         error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
-        for _, error in errors(execution)
+        for _, error in find_errors(execution)
     )
 
 
-def stops(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
+def find_stops(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
     """Yield what stopped the line: verdicts of doors, and brakes of deliveries."""
     for evaluation in execution.get_asset_check_evaluations():
         if "verdict" in evaluation.metadata and not evaluation.passed:
@@ -193,12 +204,12 @@ def stops(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
                 yield str(told_by_step.description)
 
 
-def failures(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
+def find_failures(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
     """Yield one sentence per step that failed, with the reason."""
-    for event, error in errors(execution):
+    for event, error in find_errors(execution):
         told_by_step = event.is_step_failure and event.step_failure_data.user_failure_data
         if told_by_step and told_by_step.description:
-            reason = shortened(told_by_step.description)
+            reason = shorten(told_by_step.description)
         else:
             # Below Dagster's own is what was raised; what that came from is for the log.
             while error.cause is not None and "Dagster" in (error.cls_name or ""):
@@ -209,7 +220,7 @@ def failures(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
         yield f"{step}{without_addresses(reason)}"
 
 
-def errors(
+def find_errors(
     execution: dg.ExecuteInProcessResult,
 ) -> Iterator[tuple[dg.DagsterEvent, SerializableErrorInfo]]:
     """Yield what was raised in the steps, and around them."""
@@ -220,7 +231,7 @@ def errors(
             yield event, event.job_failure_data.error
 
 
-def shortened(message: str) -> str:
+def shorten(message: str) -> str:
     """Return of dbt's story the part about the first failure; what is no such story stays."""
     _, _, told_by_dbt = _COLOUR.sub("", message).partition("Errors parsed from dbt logs:")
     if not told_by_dbt:
@@ -230,17 +241,17 @@ def shortened(message: str) -> str:
     return " ".join(lines[failure : failure + 3])
 
 
-def told(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
+def find_messages(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
     """Yield what the models and the deliveries have to say for themselves."""
     for event in execution.get_asset_materialization_events():
         if event.asset_key in (
             dg.AssetKey(["ml", "champions"]),
             dg.AssetKey(["reverse_etl", "receipts"]),
         ):
-            yield from (value for value in materialized(event).values() if isinstance(value, str))
+            yield from (value for value in read_metadata(event).values() if isinstance(value, str))
 
 
-def materialized(event: dg.DagsterEvent) -> dict[str, Any]:
+def read_metadata(event: dg.DagsterEvent) -> dict[str, Any]:
     """Return the plain metadata of a materialization."""
     metadata = event.materialization.metadata
     return {name: entry.value for name, entry in metadata.items()}

@@ -6,7 +6,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from orchestration.progress import report
+from orchestration.progress import Report, keep_silent
 from orchestration.resources import DBT, ROOT
 
 MANIFEST = ROOT / "target" / "manifest.json"
@@ -19,7 +19,7 @@ class ProjectError(RuntimeError):
     """The dbt project cannot be read; the message is dbt's."""
 
 
-def manifest() -> Path:
+def read_project(report: Report = keep_silent) -> Path:
     """Return dbt's manifest, parsed anew where it is not that of the project as it is now.
 
     Raises `ProjectError` where dbt cannot read the project.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+
+# Hears of long steps: what is done, how much of it, of how much.
+Report = Callable[[str, int, int], None]
 
 _QUIET_SECONDS = 10.0
 
@@ -37,7 +40,7 @@ class Display:
         self._told_at: dict[str, float] = {}
 
     @contextmanager
-    def shown(self) -> Iterator[None]:
+    def draw(self) -> Iterator[None]:
         """Draw while the block runs."""
         with self._bars:
             yield
@@ -58,22 +61,13 @@ class Display:
             self._console.print(f"{step}: {done:,} of {total:,}", highlight=False)
 
 
-_display: Display | None = None
-
-
 @contextmanager
-def showing(console: Console) -> Iterator[None]:
-    """Show what `report` tells on this console while the block runs."""
-    global _display
-    _display = Display(console)
-    try:
-        with _display.shown():
-            yield
-    finally:
-        _display = None
+def show(console: Console) -> Iterator[Report]:
+    """Yield a reporter that tells this console how far steps have come, while the block runs."""
+    display = Display(console)
+    with display.draw():
+        yield display.update
 
 
-def report(step: str, done: int, total: int) -> None:
-    """Tell how far a step has come, to whoever is looking."""
-    if _display is not None:
-        _display.update(step, done, total)
+def keep_silent(step: str, done: int, total: int) -> None:
+    """Hear how far a step has come and say nothing: Dagster's pages show the steps themselves."""

@@ -8,7 +8,7 @@ from ingestion.landing import list_files
 from orchestration.assets.delivery import receipts
 from orchestration.assets.scores import champions
 from orchestration.checks import door_before_delivery
-from orchestration.resources import landing_folder
+from orchestration.resources import find_landing
 
 daily_job = dg.define_asset_job(
     "daily",
@@ -46,7 +46,7 @@ every_week = dg.ScheduleDefinition(
 @dg.sensor(job=daily_job, minimum_interval_seconds=60)
 def new_landing_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Run the main job when the landing folder holds other files than at the last look."""
-    folder = landing_folder()
+    folder = find_landing()
     if not folder.is_dir():
         return dg.SkipReason(f"there is no landing folder {folder}")
     files = list_files(folder).files

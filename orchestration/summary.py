@@ -65,9 +65,9 @@ def show(result: Result, console: Console) -> None:
         f"[bold]{profiles:,} profiles[/] as of {as_of:%Y-%m-%d %H:%M} UTC, "
         f"{mailable:,} of them may be mailed."
     )
-    console.print(tiers(connection, as_of, before or as_of - timedelta(days=7)))
-    console.print(segments(connection, as_of))
-    console.print(held_back(connection))
+    console.print(tabulate_tiers(connection, as_of, before or as_of - timedelta(days=7)))
+    console.print(tabulate_segments(connection, as_of))
+    console.print(tabulate_held_back(connection))
     for line in result.lines:
         console.print(line, highlight=False, markup=False)
     file = connection.execute("select path from duckdb_databases() where not internal").fetchall()
@@ -78,7 +78,7 @@ def show(result: Result, console: Console) -> None:
     )
 
 
-def tiers(connection: duckdb.DuckDBPyConnection, as_of: object, before: object) -> Table:
+def tabulate_tiers(connection: duckdb.DuckDBPyConnection, as_of: object, before: object) -> Table:
     """Return the tiers at two instants."""
     rows = dict.fromkeys(_TIERS, (0, 0))
     rows |= {
@@ -108,7 +108,7 @@ def tiers(connection: duckdb.DuckDBPyConnection, as_of: object, before: object) 
     return table
 
 
-def segments(connection: duckdb.DuckDBPyConnection, as_of: object) -> Table:
+def tabulate_segments(connection: duckdb.DuckDBPyConnection, as_of: object) -> Table:
     """Return the size of each segment with what this build saw enter and leave it."""
     table = Table("segment", title="Segments", title_justify="left", box=None, pad_edge=False)
     for column in ("members", "entered", "left", "may be mailed"):
@@ -143,7 +143,7 @@ def segments(connection: duckdb.DuckDBPyConnection, as_of: object) -> Table:
     return table
 
 
-def held_back(connection: duckdb.DuckDBPyConnection) -> Table:
+def tabulate_held_back(connection: duckdb.DuckDBPyConnection) -> Table:
     """Return how many are left alone, and why."""
     table = Table(
         "left alone because", title="Held back", title_justify="left", box=None, pad_edge=False

@@ -11,30 +11,28 @@ import dagster as dg
 import duckdb
 from pydantic import Field, PrivateAttr
 
+from orchestration.database import name_models_folder, open_warehouse
+from orchestration.lock import hold
+from orchestration.release import read_version
 from orchestration.resources import (
-    as_of_setting,
-    keep_profile_key,
-    landing_folder,
-    models_folder,
-    open_warehouse,
-    outbox_folder,
+    find_landing,
+    find_outbox,
+    find_warehouse,
     parse_instant,
+    read_as_of,
     tell_dbt,
-    warehouse_file,
-    writing,
 )
+from orchestration.secret_key import keep_key
 
 
 class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The warehouse of a run, and what the run is about. One run at a time holds it."""
 
-    path: str = Field(default_factory=lambda: str(warehouse_file()), description="DuckDB file")
-    landing: str = Field(
-        default_factory=lambda: str(landing_folder()), description="landing folder"
-    )
-    outbox: str = Field(default_factory=lambda: str(outbox_folder()), description="outbox folder")
+    path: str = Field(default_factory=lambda: str(find_warehouse()), description="DuckDB file")
+    landing: str = Field(default_factory=lambda: str(find_landing()), description="landing folder")
+    outbox: str = Field(default_factory=lambda: str(find_outbox()), description="outbox folder")
     as_of: str | None = Field(
-        default_factory=as_of_setting,
+        default_factory=read_as_of,
         description="the instant of which the marts speak, ISO 8601; none: the start of the run",
     )
     full_refresh: bool = Field(default=False, description="build all tables from nothing")
@@ -47,14 +45,19 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
         """Hold the warehouse for the run, and tell dbt, a process of its own, what it is about."""
         self._run_id = context.run.run_id if context.run else "none"
-        with writing(self.file):
+        with hold(self.file):
             # Taken once nobody else writes: what this run loads carries this time and is older than
             # no build of another run, though this one may have waited long in Dagster's queue.
             self._started_at = datetime.now(UTC).replace(tzinfo=None)
             self._as_of = parse_instant(self.as_of) if self.as_of else self._started_at
-            tell_dbt(self.file, as_of=self._as_of, started_at=self._started_at)
+            tell_dbt(
+                self.file,
+                as_of=self._as_of,
+                started_at=self._started_at,
+                code_version=read_version(),
+            )
             with self.connect() as connection:
-                keep_profile_key(connection)
+                keep_key(connection)
             yield self
 
     @property
@@ -65,7 +68,7 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def models(self) -> Path:
         """Where the models trained on this warehouse are kept, beside it."""
-        return models_folder(self.file)
+        return name_models_folder(self.file)
 
     @property
     def started_at(self) -> datetime:

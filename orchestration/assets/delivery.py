@@ -5,8 +5,8 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from orchestration.assets.models import built_as_of, model_key
-from orchestration.progress import report
+from orchestration.assets.models import find_built_as_of, model_key
+from orchestration.progress import Report
 from orchestration.resources import DESTINATIONS_FILE
 from orchestration.warehouse import Warehouse
 from reverse_etl.configuration import read_destinations
@@ -34,14 +34,17 @@ class Delivery(dg.Config):
     key=["reverse_etl", "receipts"], deps=[*SYNC, BUILDS], group_name=GROUP, kinds={"reverseetl"}
 )
 def receipts(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, config: Delivery
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    config: Delivery,
+    report: dg.ResourceParam[Report],
 ) -> dg.MaterializeResult[None]:
     """Bring every destination from what it acknowledged to what it should hold."""
     with warehouse.connect() as connection:
         outcomes = deliver(
             connection,
             read_destinations(DESTINATIONS_FILE),
-            as_of=built_as_of(connection),
+            as_of=find_built_as_of(connection),
             run_id=warehouse.run_id,
             at=warehouse.started_at,
             outbox=Path(warehouse.outbox),
@@ -56,14 +59,14 @@ def receipts(
     if stopped:
         raise dg.Failure(
             description=" ".join(outcome.sentence for outcome in stopped),
-            metadata=described(outcomes)
+            metadata=describe(outcomes)
             | ({"braked": True} if any(o.status == "braked" for o in outcomes) else {}),
             allow_retries=False,
         )
-    return dg.MaterializeResult(metadata=described(outcomes))
+    return dg.MaterializeResult(metadata=describe(outcomes))
 
 
-def described(outcomes: list[DeliveryOutcome]) -> dict[str, str | int | bool]:
+def describe(outcomes: list[DeliveryOutcome]) -> dict[str, str | int | bool]:
     """Return the outcomes as Dagster metadata; profiles are named by id in none of it."""
     metadata: dict[str, str | int | bool] = {}
     for outcome in outcomes:

@@ -7,7 +7,7 @@ import dagster as dg
 
 from ingestion import loader
 from ingestion.contract import TABLES
-from orchestration.progress import report
+from orchestration.progress import Report
 from orchestration.warehouse import Warehouse
 
 GROUP = "ingestion"
@@ -37,7 +37,7 @@ def raw_key(table: str) -> dg.AssetKey:
     ],
 )
 def raw_tables(
-    context: dg.AssetExecutionContext, warehouse: Warehouse
+    context: dg.AssetExecutionContext, warehouse: Warehouse, report: dg.ResourceParam[Report]
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Load what is new in the landing folder, each file exactly once."""
     with warehouse.connect() as connection:

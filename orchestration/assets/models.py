@@ -11,8 +11,8 @@ import duckdb
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
 
 from ingestion.contract import TABLES
-from orchestration.manifest import manifest
-from orchestration.progress import report
+from orchestration.manifest import read_project
+from orchestration.progress import Report
 from orchestration.warehouse import Warehouse
 
 
@@ -55,7 +55,7 @@ class Translator(DagsterDbtTranslator):
         return path[3] if layer == "marts" else layer
 
 
-def built_as_of(connection: duckdb.DuckDBPyConnection) -> datetime:
+def find_built_as_of(connection: duckdb.DuckDBPyConnection) -> datetime:
     """Return the instant of which the tables speak: that of the newest build.
 
     Raises `NothingBuilt` where there is none.
@@ -74,14 +74,17 @@ def built_as_of(connection: duckdb.DuckDBPyConnection) -> datetime:
 
 
 @dbt_assets(
-    manifest=manifest(),
+    manifest=read_project(),
     dagster_dbt_translator=Translator(),
     # The unit tests are about the code, not about today's data: `make test` runs them.
     exclude="resource_type:unit_test",
     name="dbt_models",
 )
 def models(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, warehouse: Warehouse
+    context: dg.AssetExecutionContext,
+    dbt: DbtCliResource,
+    warehouse: Warehouse,
+    report: dg.ResourceParam[Report],
 ) -> Iterator[Any]:
     """Build the models of this step, seeds and tests included, in one invocation of dbt."""
     # A test of two models runs with the later one, or it would look for a table not built yet.

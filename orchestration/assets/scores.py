@@ -13,8 +13,8 @@ from ml.model import NotEnoughData, TrainedModel
 from ml.open_propensity import OPEN_PROPENSITY
 from ml.params import read_params
 from ml.registry import Registry
-from orchestration.assets.models import built_as_of, model_key
-from orchestration.progress import report
+from orchestration.assets.models import find_built_as_of, model_key
+from orchestration.progress import Report
 from orchestration.warehouse import Warehouse
 
 GROUP = "ml"
@@ -35,7 +35,10 @@ class Training(dg.Config):
     kinds={"xgboost"},
 )
 def champions(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, config: Training
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    config: Training,
+    report: dg.ResourceParam[Report],
 ) -> dg.MaterializeResult[None]:
     """Train what has no model yet, or all on request; a better model takes over."""
     registry = Registry(warehouse.models)
@@ -50,7 +53,7 @@ def champions(
         report(step, 0, 1)
         with warehouse.connect() as connection:
             # Training alone builds nothing: the features are those of the last build.
-            as_of = built_as_of(connection) if config.retrain else warehouse.instant
+            as_of = find_built_as_of(connection) if config.retrain else warehouse.instant
             outcome = train(
                 target,
                 stream(connection, target.examples_query),
