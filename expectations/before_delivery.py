@@ -7,7 +7,7 @@ from typing import Final
 
 import duckdb
 
-from expectations import gate, raw_values
+from expectations import gate, payload, raw_values, relations
 from expectations.gate import Measure, Verdict
 from expectations.raw_tables import has_usable, read_columns
 from expectations.raw_values import WordRule
@@ -154,12 +154,17 @@ def judge(
     """Judge whether anything may be delivered.
 
     Whatever the `as_of`, every opt-out counts that a load has left out, that the newest build has
-    not seen, or that nobody understands. Reads only. Raises SettingsError when a
+    not seen, or that nobody understands, and everybody in schema sync must be somebody who may be
+    mailed. `as_of` is that of the build; the verdict carries the size of the payload, with which
+    later ones compare theirs, so it has to be recorded. Reads only. Raises SettingsError when a
     `reviewed_until` lies after `judged_at`, GateError when a rule could not be judged.
     """
     as_of, judged_at = to_utc(as_of), to_utc(judged_at)
     rules = settings.before_delivery
     columns = read_columns(connection)
+    payload_measures, figures = payload.measure(
+        connection, columns, settings, DOOR, as_of=as_of, judged_at=judged_at
+    )
     measures = [
         *_rejected_opt_outs(connection, settings, judged_at),
         *_rejected_email_event_files(connection, settings, judged_at),
@@ -167,8 +172,9 @@ def judge(
         *raw_values.measure_words(connection, columns, _word_rules(rules)),
         *raw_values.measure_gaps(connection, columns, _REFUSAL_TABLES, rules.required_values),
         *raw_values.measure_types(columns, _REFUSAL_TABLES, rules.column_types),
+        *payload_measures,
     ]
-    return gate.judge(DOOR, measures, as_of=as_of, judged_at=judged_at)
+    return gate.judge(DOOR, measures, as_of=as_of, judged_at=judged_at, figures=figures)
 
 
 def _rejected_opt_outs(
@@ -276,16 +282,11 @@ def _word_rules(rules: BeforeDelivery) -> Mapping[str, WordRule]:
 
 def _built_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     """Return when the newest build began, in UTC; None where nothing was built."""
-    is_there = connection.execute(
-        """
-        select 1
-        from information_schema.tables
-        where table_catalog = current_database()
-            and table_schema = 'marts' and table_name = 'fct_builds'
-        """
-    ).fetchone()
-    found = is_there and connection.execute("select max(built_at) from marts.fct_builds").fetchone()
-    return found[0] if found else None
+    if not relations.is_there(connection, "marts.fct_builds"):
+        return None
+    (built_at,) = relations.ask(connection, "select max(built_at) from marts.fct_builds")
+    moment: datetime | None = built_at
+    return moment
 
 
 def _find_refused_files(connection: duckdb.DuckDBPyConnection) -> str:

@@ -1,4 +1,4 @@
-"""The gate: Great Expectations judges the figures of a door; nothing else here imports it.
+"""The gate: Great Expectations judges the figures of a door; beside `pages` nothing imports it.
 
 Figures are measured in the database by SQL, one per rule and table, and arrive here as measures;
 Great Expectations gets them as a small frame and decides. So a verdict over fifty million events
@@ -8,10 +8,14 @@ costs what the SQL costs. This module knows no door and no table.
 import logging
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from great_expectations.core import ExpectationSuiteValidationResult
 
 Severity = Literal["warn", "stop"]
 
@@ -61,12 +65,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement of one batch at one door. Times are UTC without a zone."""
+    """The judgement of one batch at one door. Times are UTC without a zone.
+
+    `figures` are what later judgements compare theirs with, by name. `validation` is what Great
+    Expectations answered; None where nothing was measured.
+    """
 
     door: str
     findings: tuple[Finding, ...]
     as_of: datetime
     judged_at: datetime
+    figures: Mapping[str, float] = field(default_factory=dict)
+    validation: "ExpectationSuiteValidationResult | None" = field(
+        default=None, repr=False, compare=False
+    )
 
     @property
     def stops(self) -> tuple[Finding, ...]:
@@ -103,21 +115,32 @@ class Verdict:
 
 
 def judge(
-    door: str, measures: Sequence[Measure], *, as_of: datetime, judged_at: datetime
+    door: str,
+    measures: Sequence[Measure],
+    *,
+    as_of: datetime,
+    judged_at: datetime,
+    figures: Mapping[str, float] | None = None,
 ) -> Verdict:
     """Let Great Expectations judge the measures of one door.
 
-    Returns a verdict with one finding per measure, in the same order. Raises GateError when a
-    measure could not be judged, so that a broken judge never passes for a good batch.
+    Returns a verdict with one finding per measure, in the same order, and the figures. Raises
+    GateError when a measure could not be judged, so that a broken judge never passes for a good
+    batch.
     """
     for measure in measures:
         # Great Expectations takes a NaN for a missing value, and so for a good one.
         if measure.observed is not None and not math.isfinite(measure.observed):
             raise GateError(f"{measure.rule} of {measure.table} measured {measure.observed}")
-    keys = {(measure.table, _expectation(measure)) for measure in measures}
+    keys = {(measure.table, _name_expectation(measure)) for measure in measures}
     if len(keys) < len(measures):
         raise GateError(f"the door {door} measures one rule of one table twice")
-    passed = _passed(measures) if measures else []
+    validation = _validate(door, measures, judged_at) if measures else None
+    broken = _read_broken(validation) if validation else {}
+    missing = sorted({_name_expectation(measure) for measure in measures} - broken.keys())
+    if missing:
+        raise GateError(f"Great Expectations gave no result for {', '.join(missing)}")
+    passed = [measure.table not in broken[_name_expectation(measure)] for measure in measures]
     findings = tuple(
         Finding(
             rule=measure.rule,
@@ -126,11 +149,18 @@ def judge(
             passed=has_passed,
             observed=measure.observed,
             threshold=measure.at_least if measure.at_most is None else measure.at_most,
-            sentence=_sentence(measure, has_passed),
+            sentence=_tell(measure, has_passed),
         )
         for measure, has_passed in zip(measures, passed, strict=True)
     )
-    return Verdict(door=door, findings=findings, as_of=as_of, judged_at=judged_at)
+    return Verdict(
+        door=door,
+        findings=findings,
+        as_of=as_of,
+        judged_at=judged_at,
+        figures=dict(figures or {}),
+        validation=validation,
+    )
 
 
 def without_addresses(text: str) -> str:
@@ -138,26 +168,39 @@ def without_addresses(text: str) -> str:
     return _ADDRESS.sub("***", text)
 
 
-def _sentence(measure: Measure, has_passed: bool) -> str:
+def _tell(measure: Measure, has_passed: bool) -> str:
     text = measure.fact if has_passed else f"{measure.fact}; {measure.way_out}"
     return without_addresses(f"{text}.")
 
 
-def _expectation(measure: Measure) -> str:
+def _name_expectation(measure: Measure) -> str:
     """Name what Great Expectations is asked to expect; measures of one rule share it."""
     bounds = [f"at least {measure.at_least}"] if measure.at_least is not None else []
     bounds += [f"at most {measure.at_most}"] if measure.at_most is not None else []
     return f"{measure.rule} {' and '.join(bounds)} ({measure.severity})"
 
 
-def _passed(measures: Sequence[Measure]) -> list[bool]:
-    """Validate a frame of one row per table and one column per expectation.
+def _build_frame(measures: Sequence[Measure]) -> "pd.DataFrame":
+    """Return one row per table and one column per expectation; a null is nothing to judge."""
+    import pandas as pd
 
-    A null in it is nothing to judge.
-    """
+    names = dict.fromkeys(_name_expectation(measure) for measure in measures)
+    tables = list(dict.fromkeys(measure.table for measure in measures))
+    frame = pd.DataFrame({name: pd.Series(index=tables, dtype="float64") for name in names})
+    for measure in measures:
+        if measure.is_judged and measure.observed is not None:
+            frame.loc[measure.table, _name_expectation(measure)] = measure.observed
+    frame.insert(0, _TABLE, tables)
+    return frame
+
+
+def _validate(
+    door: str, measures: Sequence[Measure], judged_at: datetime
+) -> "ExpectationSuiteValidationResult":
+    """Have the frame of the measures validated by a suite of one expectation per column."""
     # Lazily: the import takes seconds, and most commands never come to a door.
     import great_expectations as gx
-    import pandas as pd
+    from great_expectations.core.run_identifier import RunIdentifier
     from great_expectations.data_context.types.base import (
         DataContextConfig,
         InMemoryStoreBackendDefaults,
@@ -172,14 +215,16 @@ def _passed(measures: Sequence[Measure]) -> list[bool]:
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
 
     severities = {"stop": FailureSeverity.CRITICAL, "warn": FailureSeverity.WARNING}
-    by_name = {_expectation(measure): measure for measure in measures}
-    tables = list(dict.fromkeys(measure.table for measure in measures))
-    frame = pd.DataFrame({name: pd.Series(index=tables, dtype="float64") for name in by_name})
-    for measure in measures:
-        if measure.is_judged and measure.observed is not None:
-            frame.loc[measure.table, _expectation(measure)] = measure.observed
-    frame.insert(0, _TABLE, tables)
-
+    by_name = {_name_expectation(measure): measure for measure in measures}
+    expectations = [
+        ExpectColumnValuesToBeBetween(
+            column=name,
+            min_value=measure.at_least,
+            max_value=measure.at_most,
+            severity=severities[measure.severity],
+        )
+        for name, measure in by_name.items()
+    ]
     # The defaults in memory, without the site in a temporary folder that comes with no config.
     context = gx.get_context(
         mode="ephemeral",
@@ -194,35 +239,25 @@ def _passed(measures: Sequence[Measure]) -> list[bool]:
         .add_dataframe_asset("batch")
         .add_batch_definition_whole_dataframe("whole")
     )
-    suite = context.suites.add(
-        gx.ExpectationSuite(
-            name="door",
-            expectations=[
-                ExpectColumnValuesToBeBetween(
-                    column=name,
-                    min_value=measure.at_least,
-                    max_value=measure.at_most,
-                    severity=severities[measure.severity],
-                )
-                for name, measure in by_name.items()
-            ],
-        )
-    )
-    results = (
-        gx.ValidationDefinition(name="door", data=batch, suite=suite)
-        .run(
-            batch_parameters={"dataframe": frame},
-            result_format={
-                "result_format": "COMPLETE",
-                "unexpected_index_column_names": [_TABLE],
-            },
-        )
-        .results
+    suite = context.suites.add(gx.ExpectationSuite(name=door, expectations=expectations))
+    return gx.ValidationDefinition(name=door, data=batch, suite=suite).run(
+        batch_parameters={"dataframe": _build_frame(measures)},
+        result_format={
+            "result_format": "COMPLETE",
+            "unexpected_index_column_names": [_TABLE],
+            "return_unexpected_index_query": False,
+        },
+        run_id=RunIdentifier(run_name=door, run_time=judged_at.replace(tzinfo=UTC)),
     )
 
-    # Results may come in another order than the expectations; the column tells which is which.
+
+def _read_broken(validation: "ExpectationSuiteValidationResult") -> dict[str, set[str]]:
+    """Return the tables that break each expectation, by its name.
+
+    Results may come in another order than the expectations; the column tells which is which.
+    """
     broken: dict[str, set[str]] = {}
-    for result in results:
+    for result in validation.results:
         config = result.expectation_config
         name = str(config.kwargs["column"]) if config else "a measure"
         rows = result.result.get("unexpected_index_list")
@@ -230,7 +265,4 @@ def _passed(measures: Sequence[Measure]) -> list[bool]:
         if rows is None or bool(result.success) == bool(rows):
             raise GateError(f"Great Expectations could not judge {name}: {result.exception_info}")
         broken[name] = {str(row[_TABLE]) for row in rows}
-    missing = [name for name in by_name if name not in broken]
-    if missing:
-        raise GateError(f"Great Expectations gave no result for {', '.join(missing)}")
-    return [measure.table not in broken[_expectation(measure)] for measure in measures]
+    return broken

@@ -43,6 +43,30 @@ class RejectedShareBound(ShareBound):
     rows_at_least: Count = 0
 
 
+class FallBound(ShareBound):
+    """At most this share fewer than before, judged where there were at least `rows_at_least`."""
+
+    rows_at_least: Count
+
+
+class GrowthBound(_Settings):
+    """At most this share more than before, judged where there were at least `rows_at_least`."""
+
+    growth_at_most: Annotated[float, Field(ge=0)]
+    rows_at_least: Count
+
+
+class MixBound(ShareBound):
+    """No share may move by more, in shares of 1.
+
+    Judged where both batches have at least `rows_at_least` rows and their as-of times lie at most
+    `days_apart_at_most` days apart.
+    """
+
+    rows_at_least: Count
+    days_apart_at_most: Annotated[float, Field(ge=0)]
+
+
 class DaysBound(_Settings):
     """At most this many days, of 24 hours each."""
 
@@ -92,7 +116,7 @@ class Rule(_Settings, Generic[Bound]):
 
 
 class ReviewedRule(Rule[Bound], Generic[Bound]):
-    """A rule about what was left out of a load, up to the time somebody has looked at it."""
+    """A rule about what somebody can look at and find right, with the time up to which it was."""
 
     reviewed_until: UtcTime | None = None
 
@@ -114,6 +138,17 @@ class AfterLoading(_Settings):
     column_types: Rule[ColumnsBound]
 
 
+class BeforeScoring(_Settings):
+    """The rules of the door behind the marts."""
+
+    required_tables: Rule[TablesBound]
+    one_row_per_profile: Rule[RowsBound]
+    ranges: Rule[RowsBound]
+    orders_without_rate: Rule[RowsBound]
+    fewer_profiles: ReviewedRule[FallBound]
+    tier_mix: ReviewedRule[MixBound]
+
+
 class BeforeDelivery(_Settings):
     """The rules of the door before anything is sent."""
 
@@ -125,6 +160,14 @@ class BeforeDelivery(_Settings):
     known_consent_statuses: Rule[RowsBound]
     required_values: Rule[RowsBound]
     column_types: Rule[ColumnsBound]
+    unmailable_profiles: Rule[RowsBound]
+    refused_profiles: Rule[RowsBound]
+    stray_segment_members: Rule[RowsBound]
+    empty_payload: Rule[RowsBound]
+    probabilities: Rule[RowsBound]
+    emptied_payload: ReviewedRule[RowsBound]
+    fewer_profiles: ReviewedRule[FallBound]
+    more_profiles: ReviewedRule[GrowthBound]
 
 
 class DoorSettings(_Settings):
@@ -132,6 +175,7 @@ class DoorSettings(_Settings):
 
     source: str
     after_loading: AfterLoading
+    before_scoring: BeforeScoring
     before_delivery: BeforeDelivery
 
 

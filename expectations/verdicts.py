@@ -1,12 +1,15 @@
-"""The record of verdicts: one row per door, judgement, rule and table, kept for good."""
+"""The record of verdicts, kept for good: what each door found, and the figures it found it by."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
 
+from expectations import relations
 from expectations.gate import Verdict
 
-_TABLE = """
+_FINDINGS = """
     create table if not exists raw.door_verdicts (
         door varchar not null,
         judged_at timestamp not null,
@@ -23,17 +26,67 @@ _TABLE = """
 """
 
 
+_FIGURES = """
+    create table if not exists raw.door_figures (
+        door varchar not null,
+        judged_at timestamp not null,
+        as_of timestamp not null,
+        name varchar not null,
+        figure double not null,
+        primary key (door, judged_at, name)
+    )
+"""
+
+# When a door let a batch through.
+_PASSES = """
+    select judged_at, max(as_of) as as_of
+    from raw.door_verdicts
+    where door = $door
+    group by judged_at
+    having bool_and(passed or severity != 'stop')
+"""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A batch that a door let through, and the figures it had."""
+
+    as_of: datetime
+    judged_at: datetime
+    figures: Mapping[str, float]
+
+
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the table of verdicts where there is none."""
+    """Make the tables of findings and figures where there are none."""
     connection.execute("create schema if not exists raw")
-    connection.execute(_TABLE)
+    connection.execute(_FINDINGS)
+    connection.execute(_FIGURES)
 
 
 def record(connection: duckdb.DuckDBPyConnection, verdict: Verdict) -> None:
-    """Write down all findings of a verdict at once; the same verdict again changes nothing.
+    """Write down a verdict's findings and figures; the same verdict again changes nothing.
 
-    The next judgement of the same door takes from here how far the last good one saw.
+    The next judgement of the same door takes from here how far the last good one saw, and what.
     """
+    # Figures first: without the findings of their judgement nobody reads them.
+    connection.execute(
+        """
+        insert or replace into raw.door_figures
+        select
+            $door,
+            $judged_at::timestamp,
+            $as_of::timestamp,
+            unnest($names::varchar[]),
+            unnest($figures::double[])
+        """,
+        {
+            "door": verdict.door,
+            "judged_at": verdict.judged_at,
+            "as_of": verdict.as_of,
+            "names": list(verdict.figures),
+            "figures": list(verdict.figures.values()),
+        },
+    )
     connection.execute(
         """
         insert or replace into raw.door_verdicts
@@ -67,17 +120,32 @@ def record(connection: duckdb.DuckDBPyConnection, verdict: Verdict) -> None:
 def last_passed_at(connection: duckdb.DuckDBPyConnection, door: str) -> datetime | None:
     """Return when a door last let a batch through; None when it never did."""
     found = connection.execute(
-        """
-        select max(judged_at)
-        from (
-            select judged_at
-            from raw.door_verdicts
-            where door = $door
-            group by judged_at
-            having bool_and(passed or severity != 'stop')
-        ) as passes
-        """,
-        {"door": door},
+        f"select max(judged_at) from ({_PASSES}) as passes", {"door": door}
     ).fetchone()
     moment: datetime | None = found[0] if found else None
     return moment
+
+
+def read_last_pass(
+    connection: duckdb.DuckDBPyConnection, door: str, *, judged_before: datetime
+) -> Pass | None:
+    """Return the pass with the newest as-of time, of several the one judged last.
+
+    None where there is no record, or none with figures.
+    """
+    tables = ("raw.door_verdicts", "raw.door_figures")
+    if not all(relations.is_there(connection, table) for table in tables):
+        return None
+    found = connection.execute(
+        f"""
+        select as_of, judged_at, map(list(name), list(figure))
+        from ({_PASSES}) as passes
+        inner join raw.door_figures using (judged_at, as_of)
+        where door_figures.door = $door and judged_at < $judged_before
+        group by as_of, judged_at
+        order by as_of desc, judged_at desc
+        limit 1
+        """,
+        {"door": door, "judged_before": judged_before},
+    ).fetchone()
+    return Pass(*found) if found else None

@@ -1,11 +1,12 @@
 """What a load left out may be somebody's no: each way to find one, and each way out."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import duckdb
 import pytest
 
-from expectations import before_delivery
+from expectations import before_delivery, verdicts
 from expectations.gate import Verdict
 from expectations.settings import DoorSettings, SettingsError, read_settings
 from tests.expectations.conftest import WriteSettings
@@ -18,7 +19,10 @@ from tests.expectations.world import (
     add_build,
     add_email_event,
     add_file,
+    add_profile,
     add_rejected_row,
+    insert,
+    make_marts,
 )
 
 Connection = duckdb.DuckDBPyConnection
@@ -34,7 +38,7 @@ def judge(
     return before_delivery.judge(connection, as_of=as_of, judged_at=judged_at, settings=settings)
 
 
-def stops(verdict: Verdict) -> list[tuple[str, str, float | None]]:
+def stops(verdict: Verdict) -> list[tuple[Any, ...]]:
     return [(f.rule, f.table, f.observed) for f in verdict.stops]
 
 
@@ -423,3 +427,246 @@ def test_refusals_that_cannot_be_read_stop(connection: Connection, settings: Doo
     connection.execute("alter table raw.orders drop column status")
 
     assert stops(judge(connection, settings)) == [("column_types", "consents", 1)]
+
+
+# What stands in schema sync
+
+
+@pytest.fixture
+def ready(connection: Connection) -> Connection:
+    """The warehouse with its marts built: Ada and Bo are to be told of, Cy is suppressed."""
+    make_marts(connection)
+    for name in ("ada", "bo"):
+        add_profile(connection, name)
+        add_receiver(connection, name)
+    add_profile(connection, "cy", may_be_mailed=False)
+    add_suppression(connection, "cy")
+    add_member(connection, "ada")
+    return connection
+
+
+def add_receiver(connection: Connection, name: str, **changes: object) -> None:
+    values = {"profile_id": name, "email": f"{name}@example.com", **changes}
+    insert(connection, "sync.profiles", **values)
+
+
+def add_member(connection: Connection, name: str, **changes: object) -> None:
+    values = {
+        "segment": "win_back",
+        "profile_id": name,
+        "email": f"{name}@example.com",
+        **changes,
+    }
+    insert(connection, "sync.segment_members", **values)
+
+
+def add_suppression(connection: Connection, name: str) -> None:
+    insert(
+        connection,
+        "sync.suppressions",
+        profile_id=name,
+        email=f"{name}@example.com",
+        reason="unsubscribe",
+    )
+
+
+def test_a_payload_of_people_who_may_be_mailed_passes(
+    ready: Connection, settings: DoorSettings
+) -> None:
+    add_receiver(ready, "di", churn_probability=0.0, open_probability=1.0)
+    add_profile(ready, "di")
+
+    verdict = judge(ready, settings)
+
+    assert stops(verdict) == []
+    assert verdict.warnings == ()
+
+
+def test_nobody_to_be_told_of_passes(ready: Connection, settings: DoorSettings) -> None:
+    ready.execute("delete from sync.profiles; delete from sync.segment_members")
+
+    assert stops(judge(ready, settings)) == []
+
+
+def test_somebody_who_may_not_be_mailed_stops(ready: Connection, settings: DoorSettings) -> None:
+    add_profile(ready, "di", may_be_mailed=False)
+    add_receiver(ready, "di")
+
+    verdict = judge(ready, settings)
+
+    assert stops(verdict) == [("unmailable_profiles", "sync.profiles", 1)]
+    assert "@" not in verdict.sentence
+
+
+def test_somebody_whom_the_marts_do_not_know_stops(
+    ready: Connection, settings: DoorSettings
+) -> None:
+    add_receiver(ready, "eve")
+    add_receiver(ready, "ada", email="other@example.com")
+
+    assert stops(judge(ready, settings)) == [("unmailable_profiles", "sync.profiles", 2)]
+
+
+def test_somebody_who_is_suppressed_too_stops(ready: Connection, settings: DoorSettings) -> None:
+    add_suppression(ready, "bo")
+
+    assert stops(judge(ready, settings)) == [("unmailable_profiles", "sync.profiles", 1)]
+
+
+def test_an_erasure_request_stops_whatever_the_marts_say(
+    ready: Connection, settings: DoorSettings
+) -> None:
+    add(
+        ready,
+        "erasure_requests",
+        email=" Bo@Example.com\t",
+        requested_at=WEDNESDAY,
+        _loaded_at=TUESDAY,
+    )
+
+    assert stops(judge(ready, settings)) == [("refused_profiles", "sync.profiles", 1)]
+
+
+def test_a_hard_bounce_stops_whatever_the_marts_say_and_a_soft_one_does_not(
+    ready: Connection, settings: DoorSettings
+) -> None:
+    add_email_event(ready, "bounce", email="ada@example.com", bounce_type="soft")
+    add_email_event(ready, "bounce", email="bo@example.com", bounce_type="Hard")
+
+    assert stops(judge(ready, settings)) == [("refused_profiles", "sync.profiles", 1)]
+
+
+def test_the_newest_consent_decides_and_a_withdrawal_wins_a_tie(
+    ready: Connection, settings: DoorSettings
+) -> None:
+    add_consent(ready, email="ada@example.com", recorded_at=MONDAY)
+    add_consent(ready, email="ada@example.com", status="granted", recorded_at=TUESDAY)
+    add_consent(ready, email="ada@example.com", purpose="profiling", recorded_at=WEDNESDAY)
+    assert stops(judge(ready, settings)) == []
+
+    add_consent(ready, email="bo@example.com", status="granted", recorded_at=TUESDAY)
+    add_consent(ready, email="bo@example.com", purpose=" Email_Marketing", recorded_at=TUESDAY)
+    assert stops(judge(ready, settings)) == [("refused_profiles", "sync.profiles", 1)]
+
+
+def test_a_member_of_a_segment_who_is_not_to_be_told_of_stops(
+    ready: Connection, settings: DoorSettings
+) -> None:
+    add_member(ready, "cy")
+    add_member(ready, "bo", email="other@example.com")
+
+    assert stops(judge(ready, settings)) == [("stray_segment_members", "sync.segment_members", 2)]
+
+
+def test_rows_that_do_not_say_who_stop(ready: Connection, settings: DoorSettings) -> None:
+    add_profile(ready, "di", email="")
+    add_receiver(ready, "di", email="")
+    add_member(ready, "ada", segment=None)
+    insert(ready, "sync.suppressions", profile_id=None, email="flo@example.com")
+
+    assert stops(judge(ready, settings)) == [
+        ("empty_payload", "sync.profiles", 1),
+        ("empty_payload", "sync.segment_members", 1),
+        ("empty_payload", "sync.suppressions", 1),
+    ]
+
+
+@pytest.mark.parametrize("column", ["churn_probability", "open_probability"])
+@pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf")])
+def test_a_probability_outside_0_to_1_stops(
+    ready: Connection, settings: DoorSettings, column: str, value: float
+) -> None:
+    add_profile(ready, "di")
+    add_receiver(ready, "di", **{column: value})
+
+    assert stops(judge(ready, settings)) == [("probabilities", "sync.profiles", 1)]
+
+
+def deliver(
+    connection: Connection,
+    settings: DoorSettings,
+    *,
+    receivers: int,
+    day: int,
+    as_of: datetime | None = None,
+) -> Verdict:
+    """Build a payload of so many people some days after Tuesday, judge and record."""
+    for table in ("marts.dim_profiles", "sync.profiles", "sync.segment_members"):
+        connection.execute(f"delete from {table}")
+    for number in range(receivers):
+        add_profile(connection, f"reader{number}")
+    connection.execute(
+        "insert into sync.profiles by name select profile_id, email from marts.dim_profiles"
+    )
+    moment = WEDNESDAY + timedelta(days=day)
+    verdict = judge(connection, settings, as_of=as_of or moment, judged_at=moment)
+    verdicts.record(connection, verdict)
+    return verdict
+
+
+def changed(verdict: Verdict) -> list[tuple[Any, ...]]:
+    return [(f.rule, f.severity, f.observed) for f in verdict.findings if not f.passed]
+
+
+def test_a_first_delivery_may_have_any_size(ready: Connection, settings: DoorSettings) -> None:
+    assert changed(deliver(ready, settings, receivers=200, day=0)) == []
+
+
+def test_a_payload_that_halves_warns_and_one_that_shrinks_further_stops(
+    ready: Connection, settings: DoorSettings
+) -> None:
+    deliver(ready, settings, receivers=200, day=0)
+    stopped = deliver(ready, settings, receivers=99, day=1)
+    assert stops(stopped) == [("fewer_profiles", "sync.profiles", 0.505)]
+    assert (
+        "sync.profiles has 99 rows, 200 had the last good batch (judged 2026-03-04 06:00 UTC) "
+        "(allowed are 50% fewer)"
+    ) in stopped.sentence
+
+    warned = deliver(ready, settings, receivers=100, day=2)
+    assert changed(warned) == [("fewer_profiles", "warn", 0.5)]
+    assert changed(deliver(ready, settings, receivers=80, day=3)) == []
+
+
+def test_a_payload_that_more_than_doubles_warns(ready: Connection, settings: DoorSettings) -> None:
+    deliver(ready, settings, receivers=100, day=0)
+    assert changed(deliver(ready, settings, receivers=200, day=1)) == []
+    assert changed(deliver(ready, settings, receivers=402, day=2)) == [
+        ("more_profiles", "warn", 1.01)
+    ]
+
+
+def test_a_payload_of_nobody_stops_where_it_had_many_and_warns_where_it_had_few(
+    ready: Connection, settings: DoorSettings, doors_file: WriteSettings
+) -> None:
+    deliver(ready, settings, receivers=26, day=0)
+    assert stops(deliver(ready, settings, receivers=0, day=1)) == [
+        ("emptied_payload", "sync.profiles", 26)
+    ]
+    deliver(ready, settings, receivers=25, day=2)
+    old = "stop: {rows_at_most: 25}\n    reviewed_until: null"
+    reviewed = read_settings(doors_file(old, old.replace("null", "2026-03-06T06:00:01Z")))
+    assert changed(deliver(ready, reviewed, receivers=0, day=3)) == []
+
+    with_history = deliver(ready, settings, receivers=25, day=4)
+    assert changed(with_history) == []
+    assert changed(deliver(ready, settings, receivers=0, day=5)) == [
+        ("emptied_payload", "warn", 25)
+    ]
+
+
+def test_forty_people_may_come_and_go(ready: Connection, settings: DoorSettings) -> None:
+    deliver(ready, settings, receivers=40, day=0)
+
+    assert changed(deliver(ready, settings, receivers=4, day=1)) == []
+    assert changed(deliver(ready, settings, receivers=40, day=2)) == []
+
+
+def test_a_payload_of_an_as_of_that_goes_back_is_not_compared(
+    ready: Connection, settings: DoorSettings
+) -> None:
+    deliver(ready, settings, receivers=200, day=0)
+
+    long_ago = datetime.fromisoformat("2011-12-10")
+    assert changed(deliver(ready, settings, receivers=1, day=1, as_of=long_ago)) == []
+    assert changed(deliver(ready, settings, receivers=200, day=2)) == []

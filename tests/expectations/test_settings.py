@@ -123,7 +123,7 @@ def test_a_time_with_an_offset_is_turned_into_utc(doors_file: WriteSettings) -> 
         (
             "before_delivery:",
             "source: mine\nbefore_delivery:",
-            "source: is not known; allowed here: after_loading, before_delivery",
+            "source: is not known; allowed here: after_loading, before_scoring, before_delivery",
         ),
         (
             "  freshness:\n",

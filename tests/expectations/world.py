@@ -31,9 +31,7 @@ def make_table(
 
 def add(connection: duckdb.DuckDBPyConnection, table: str, **values: object) -> None:
     """Add one row to a raw table; columns not named stay null."""
-    names = ", ".join(f'"{name}"' for name in values)
-    marks = ", ".join("?" for _ in values)
-    connection.execute(f"insert into raw.{table} ({names}) values ({marks})", list(values.values()))
+    insert(connection, f"raw.{table}", **values)
 
 
 def add_email_event(
@@ -115,3 +113,80 @@ def add_build(connection: duckdb.DuckDBPyConnection, built_at: datetime) -> None
     connection.execute("create schema if not exists marts")
     connection.execute("create table if not exists marts.fct_builds (built_at timestamp)")
     connection.execute("insert into marts.fct_builds values (?)", [built_at])
+
+
+def make_marts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make what the doors read of the marts, empty, with the columns that they read."""
+    for schema in ("marts", "intermediate", "sync"):
+        connection.execute(f"create schema if not exists {schema}")
+    counts = [
+        *(
+            f"{what}_last_{days}_days"
+            for what in ("emails_opened", "links_clicked")
+            for days in (7, 14, 30, 90)
+        ),
+        *("orders_last_30_days", "orders_last_90_days", "lifetime_orders"),
+        "web_sessions_last_7_days",
+    ]
+    connection.execute(
+        f"""
+        create table marts.dim_profiles (
+            profile_id varchar, email varchar, engagement_tier varchar, inactive_reason varchar,
+            may_be_mailed boolean, engagement_score double,
+            {", ".join(f"{name} bigint default 0" for name in counts)},
+            first_seen_at timestamp, last_engaged_at timestamp, last_order_at timestamp
+        );
+        create table intermediate.int_orders__versioned (
+            order_id varchar, is_order boolean, currency varchar, total_amount decimal(18, 2),
+            revenue_amount decimal(18, 2), superseded_at timestamp
+        );
+        create table sync.profiles (
+            profile_id varchar, email varchar, churn_probability double, open_probability double
+        );
+        create table sync.segment_members (segment varchar, profile_id varchar, email varchar);
+        create table sync.suppressions (profile_id varchar, email varchar, reason varchar);
+        """
+    )
+
+
+def add_profile(
+    connection: duckdb.DuckDBPyConnection, name: str = "ada", **changes: object
+) -> None:
+    """Add somebody who may be mailed to marts.dim_profiles, with some of it changed."""
+    values: dict[str, object] = {
+        "profile_id": name,
+        "email": f"{name}@example.com",
+        "engagement_tier": "moderately_engaged",
+        "may_be_mailed": True,
+        "engagement_score": 1.5,
+        "first_seen_at": MONDAY,
+        **changes,
+    }
+    insert(connection, "marts.dim_profiles", **values)
+
+
+def add_profiles(connection: duckdb.DuckDBPyConnection, **tiers: int) -> None:
+    """Put so many profiles of each tier in the place of all that are there."""
+    connection.execute("delete from marts.dim_profiles")
+    for tier, count in tiers.items():
+        connection.execute(
+            """
+            insert into marts.dim_profiles by name
+            select
+                $tier || n as profile_id,
+                $tier || n || '@example.com' as email,
+                $tier as engagement_tier,
+                case when $tier = 'inactive' then 'ignored' end as inactive_reason,
+                1.5 as engagement_score,
+                $monday::timestamp as first_seen_at
+            from range($count) as numbers (n)
+            """,
+            {"tier": tier, "count": count, "monday": MONDAY},
+        )
+
+
+def insert(connection: duckdb.DuckDBPyConnection, relation: str, **values: object) -> None:
+    """Add one row to any relation; columns not named take their default."""
+    names = ", ".join(f'"{name}"' for name in values)
+    marks = ", ".join("?" for _ in values)
+    connection.execute(f"insert into {relation} ({names}) values ({marks})", list(values.values()))

@@ -1,0 +1,56 @@
+"""What changed since a door last let a batch through: rules about change need a history first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from expectations import verdicts
+from expectations.settings import ReviewedRule, reviewed_until
+
+
+@dataclass(frozen=True)
+class History:
+    """The figures of the last good batch, and how long before this one it was as of."""
+
+    figures: Mapping[str, float]
+    judged_at: datetime
+    apart: timedelta
+
+    def tell(self) -> str:
+        """Say which batch it was."""
+        return f"the last good batch (judged {self.judged_at:%Y-%m-%d %H:%M} UTC)"
+
+    def find_way_out(self, key: str, source: str) -> str:
+        """Say how the change is let through once somebody has looked at it."""
+        # Up to the next whole second: the file's times are written by hand.
+        moment = self.judged_at.replace(microsecond=0) + timedelta(seconds=1)
+        return (
+            f"look at what the newest load changed; if it is right, set {key}.reviewed_until in "
+            f"{source} to {moment.isoformat()}Z, and the next good batch is the one to compare with"
+        )
+
+
+def find_history(
+    connection: duckdb.DuckDBPyConnection,
+    door: str,
+    rule: ReviewedRule[Any],
+    rule_name: str,
+    *,
+    as_of: datetime,
+    judged_at: datetime,
+    source: str,
+) -> History | None:
+    """Return what this batch can be compared with, or None.
+
+    That is nothing on a first load, nothing where the as-of time goes back behind one that has
+    passed, and nothing that lies at or before the rule's `reviewed_until`. Raises SettingsError
+    when that lies after `judged_at`.
+    """
+    since = reviewed_until(rule, f"{door}.{rule_name}", judged_at=judged_at, source=source)
+    last = verdicts.read_last_pass(connection, door, judged_before=judged_at)
+    if last is None or last.as_of > as_of or last.judged_at <= since:
+        return None
+    return History(last.figures, last.judged_at, as_of - last.as_of)
