@@ -50,8 +50,7 @@ class SplitParams(_Section):
     """Shares of the labelled rows, from the newest to older ones."""
 
     test: float = Field(gt=0, lt=0.5)
-    calibration: float = Field(gt=0, lt=0.5)
-    validation: float = Field(gt=0, lt=0.5)
+    tuning: float = Field(gt=0, lt=0.5)
     training_at_least: float = Field(gt=0, lt=1)
 
 

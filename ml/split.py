@@ -1,16 +1,17 @@
 """Which rows train, validate (stop the training), calibrate and test a model.
 
 Time is what leaks: a label reaches a horizon into the future, and what happens there is in the
-features of the next rows. So each part is a stretch of time, the labels of an older part are known
-before a younger part begins (rows in between, whose horizon would reach over, are left out: the
-embargo), and the test is always the newest stretch there is.
+features of the next rows. So sets are stretches of time, the labels of an older one are known
+before a younger one begins (rows in between, whose horizon would reach over, are left out: the
+embargo), and the test set is always the newest stretch there is.
 
-That takes four stretches. Few cutoffs have fewer; then the parts that are short of time are split
-by person instead, by a hash of the profile, so that nobody is on both sides. The first scheme that
-leaves enough rows in each part, and enough of them for training, is taken:
+Validation and calibration share a stretch, half of the people each: two stretches of their own
+would push the training back by one more, and what it learns is older when it is used. Few cutoffs
+have fewer stretches; then the sets that are short of time are split by person too, by a hash of
+the profile, so that nobody is on both sides. The first scheme that leaves enough rows in each set,
+and enough of them for training, is taken:
 
-by_time         training | validation | calibration | test
-shared_tuning   training | validation and calibration, half of the people each | test
+by_time         training | validation and calibration, half of the people each | test
 shared_past     training, validation and calibration, 70 : 15 : 15 of the people | test
 by_person       all four, 55 : 15 : 15 : 15 of the people, in one stretch
 """
@@ -29,19 +30,18 @@ from ml.params import TargetParams
 Indices = npt.NDArray[np.int64]
 
 SCHEMES = {
-    "by_time": "four stretches of time, oldest first: training, validation, calibration, test",
-    "shared_tuning": "three stretches of time; validation and calibration share the middle one, "
-    "half of the people each",
+    "by_time": "three stretches of time, oldest first: training, then validation and calibration, "
+    "half of the people each, then test",
     "shared_past": "two stretches of time; training, validation and calibration share the older "
     "one, 70, 15 and 15 % of the people",
-    "by_person": "one stretch of time, shared by all parts: 55 % of the people for training, "
+    "by_person": "one stretch of time, shared by all sets: 55 % of the people for training, "
     "15 each for validation, calibration and test",
 }
 
 
 @dataclass(frozen=True)
 class Split:
-    """Row numbers of each part, and the scheme that chose them."""
+    """Row numbers of each set, and the scheme that chose them."""
 
     scheme: str
     training: Indices
@@ -69,7 +69,6 @@ def divide(examples: Examples, params: TargetParams) -> Split | None:
     timeline = _Timeline(examples, params)
     schemes: list[Callable[[_Timeline], Split | None]] = [
         _by_time,
-        _shared_tuning,
         _shared_past,
         _by_person,
     ]
@@ -96,18 +95,18 @@ class _Timeline:
     def rows(self) -> int:
         return len(self.times)
 
-    def cut(self, end: int, share: float) -> tuple[int, int] | None:
-        """Return the newest stretch [start, end) with a share of all rows and enough to judge by.
+    def cut(self, end: int, share: float, *, sets: int = 1) -> tuple[int, int] | None:
+        """Return the newest stretch [start, end) with a share of all rows and enough for `sets`.
 
         It begins at the first row of an instant: rows of one cutoff are never torn apart.
         """
         minimum = self.params.minimum
-        wanted = max(round(share * self.rows), minimum.held_out_rows)
+        wanted = max(round(share * self.rows), sets * minimum.held_out_rows)
         positives, negatives = self.positives, np.arange(self.rows + 1) - self.positives
         start = min(
             end - wanted,
-            _last_start(positives, end, minimum.held_out_each_class),
-            _last_start(negatives, end, minimum.held_out_each_class),
+            _last_start(positives, end, sets * minimum.held_out_each_class),
+            _last_start(negatives, end, sets * minimum.held_out_each_class),
         )
         if start < 0:
             return None
@@ -139,27 +138,14 @@ class _Timeline:
 
 def _by_time(timeline: _Timeline) -> Split | None:
     shares = timeline.params.split
-    end, stretches = timeline.rows, []
-    for share in (shares.test, shares.calibration, shares.validation):
-        stretch = timeline.cut(end, share)
-        if stretch is None:
-            return None
-        stretches.append(np.arange(*stretch))
-        end = timeline.before(stretch[0])
-    test, calibration, validation = stretches
-    return Split("by_time", np.arange(end), validation, calibration, test)
-
-
-def _shared_tuning(timeline: _Timeline) -> Split | None:
-    shares = timeline.params.split
     test = timeline.cut(timeline.rows, shares.test)
     if test is None:
         return None
-    tuning = timeline.cut(timeline.before(test[0]), shares.calibration + shares.validation)
+    tuning = timeline.cut(timeline.before(test[0]), shares.tuning, sets=2)
     if tuning is None:
         return None
     return Split(
-        "shared_tuning",
+        "by_time",
         training=np.arange(timeline.before(tuning[0])),
         validation=timeline.in_buckets(tuning, 0.0, 0.5),
         calibration=timeline.in_buckets(tuning, 0.5, 1.0),

@@ -30,8 +30,8 @@ def _divided(params: Params, cutoffs: tuple[datetime, ...]) -> tuple[Examples, S
 @pytest.mark.parametrize(
     ("months", "scheme", "expected"),
     [
-        (range(1, 12), "by_time", [set(range(1, 9)), {9}, {10}, {11}]),
-        (range(1, 6), "shared_tuning", [{1, 2, 3}, {4}, {4}, {5}]),
+        (range(1, 12), "by_time", [set(range(1, 10)), {10}, {10}, {11}]),
+        (range(1, 6), "by_time", [{1, 2, 3}, {4}, {4}, {5}]),
         (range(1, 5), "shared_past", [{1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {4}]),
         (range(1, 4), "shared_past", [{1}, {1}, {1}, {3}]),
         (range(7, 9), "shared_past", [{7}, {7}, {7}, {8}]),
@@ -70,17 +70,18 @@ def test_messages_are_kept_apart_by_the_hours_in_which_they_may_be_opened(params
         labels=np.arange(rows) % 2 == 0,
         times=np.array([to_microseconds(first + timedelta(hours=hour)) for hour in range(rows)]),
         keys=np.arange(rows, dtype=np.uint64),
-        profiles=np.arange(rows, dtype=np.uint64),
+        # Two messages to Ada, two to Bo, by turns; their hashes lie in different halves.
+        profiles=np.where(np.arange(rows) // 2 % 2 == 0, np.uint64(0), np.uint64(2**63)),
         rows_known=rows,
     )
     split = divide(examples, params.open_propensity)
     assert split is not None
     assert split.scheme == "by_time"
-    # A tenth each: 200 messages. The newest are 1800 to 1999, so calibration may end with 1728.
+    # A tenth each: 200 messages. The newest are 1800 to 1999, so the tuning may end with 1728.
     assert (split.test.min(), split.test.max()) == (1_800, 1_999)
-    assert (split.calibration.min(), split.calibration.max()) == (1_529, 1_728)
-    assert (split.validation.min(), split.validation.max()) == (1_258, 1_457)
-    assert (split.training.min(), split.training.max()) == (0, 1_186)
+    assert split.validation.tolist() == [n for n in range(1_529, 1_729) if n % 4 in (0, 1)]
+    assert split.calibration.tolist() == [n for n in range(1_529, 1_729) if n % 4 in (2, 3)]
+    assert (split.training.min(), split.training.max()) == (0, 1_457)
 
 
 def test_a_part_grows_until_it_holds_enough_of_both_outcomes(params: Params) -> None:
