@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
@@ -14,13 +13,13 @@ from typing import Any
 
 import dagster as dg
 import duckdb
-from dagster_shared.error import SerializableErrorInfo
 from rich.console import Console
 
 from expectations.gate import without_addresses
 from orchestration import (
     database,
     diagnosis,
+    failures,
     history,
     lock,
     logs,
@@ -31,8 +30,6 @@ from orchestration import (
 from orchestration.database import WarehouseError
 from orchestration.exit_status import DONE, FAILED, INTERRUPTED, STOPPED
 from orchestration.manifest import ProjectError, read_project
-
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass
@@ -125,7 +122,8 @@ def execute(job: str, run_config: Mapping[str, Any], console: Console) -> dg.Exe
                 raise_on_error=False,
             )
             log.writelines(
-                f"{without_addresses(error.to_string())}\n" for _, error in find_errors(execution)
+                f"{without_addresses(error.to_string())}\n"
+                for _, error in failures.find_errors(execution.all_events)
             )
     return execution
 
@@ -147,19 +145,18 @@ def conclude(
         for event in execution.get_asset_materialization_events()
         for problem in read_metadata(event).get("problems", [])
     )
-    stopped = list(dict.fromkeys(find_stops(execution)))
-    failed = list(find_failures(execution))
-    if was_interrupted(execution):
+    failed = failures.find_failures(execution.all_events)
+    if failures.was_interrupted(execution.all_events):
         result.status = INTERRUPTED
         result.sentence = (
             "interrupted; what was loaded and built stays, and the same command goes on from there"
         )
-    elif stopped:
-        result.status, result.sentence = STOPPED, stopped[0]
+    elif failed and failed[0].is_stop:
+        result.status, result.sentence = STOPPED, failed[0].sentence
     elif failed or not execution.success:
         result.status = FAILED
         log = logs.find_log(execution.job_def.name)
-        result.sentence = failed[0] if failed else "the run failed"
+        result.sentence = failed[0].sentence if failed else "the run failed"
         result.sentence += f" ({log} has the details)"
     elif problems:
         result.status = FAILED
@@ -182,63 +179,6 @@ def find_warnings(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
         and evaluation.severity == dg.AssetCheckSeverity.WARN
     )
     yield from dict.fromkeys(remark for remark in remarks if remark)
-
-
-def was_interrupted(execution: dg.ExecuteInProcessResult) -> bool:
-    """Tell whether somebody pressed Ctrl-C."""
-    return any(
-        error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
-        for _, error in find_errors(execution)
-    )
-
-
-def find_stops(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
-    """Yield what stopped the line: verdicts of doors, and brakes of deliveries."""
-    for evaluation in execution.get_asset_check_evaluations():
-        if "verdict" in evaluation.metadata and not evaluation.passed:
-            yield str(evaluation.metadata["verdict"].value)
-    for event in execution.all_events:
-        if event.is_step_failure:
-            told_by_step = event.step_failure_data.user_failure_data
-            if told_by_step and "braked" in told_by_step.metadata:
-                yield str(told_by_step.description)
-
-
-def find_failures(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
-    """Yield one sentence per step that failed, with the reason."""
-    for event, error in find_errors(execution):
-        told_by_step = event.is_step_failure and event.step_failure_data.user_failure_data
-        if told_by_step and told_by_step.description:
-            reason = shorten(told_by_step.description)
-        else:
-            # Below Dagster's own is what was raised; what that came from is for the log.
-            while error.cause is not None and "Dagster" in (error.cls_name or ""):
-                error = error.cause
-            kind, _, text = error.message.strip().partition(": ")
-            reason = text or kind
-        step = f"{event.step_key}: " if event.step_key else ""
-        yield f"{step}{without_addresses(reason)}"
-
-
-def find_errors(
-    execution: dg.ExecuteInProcessResult,
-) -> Iterator[tuple[dg.DagsterEvent, SerializableErrorInfo]]:
-    """Yield what was raised in the steps, and around them."""
-    for event in execution.all_events:
-        if event.is_step_failure and event.step_failure_data.error is not None:
-            yield event, event.step_failure_data.error
-        elif event.is_job_failure and event.job_failure_data.error is not None:
-            yield event, event.job_failure_data.error
-
-
-def shorten(message: str) -> str:
-    """Return of dbt's story the part about the first failure; what is no such story stays."""
-    _, _, told_by_dbt = _COLOUR.sub("", message).partition("Errors parsed from dbt logs:")
-    if not told_by_dbt:
-        return message
-    lines = [line.strip() for line in told_by_dbt.splitlines() if line.strip()]
-    failure = next((i for i, line in enumerate(lines) if line.startswith("Failure in")), 0)
-    return " ".join(lines[failure : failure + 3])
 
 
 def find_messages(execution: dg.ExecuteInProcessResult) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """When: a daily run, a weekly training, and a run when files arrive."""
 
 import hashlib
+from datetime import datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -10,10 +12,29 @@ from orchestration.assets.scores import champions
 from orchestration.checks import door_before_delivery
 from orchestration.resources import find_landing
 
+_IN_THE_MORNING = timedelta(hours=4)
+
 daily_job = dg.define_asset_job(
     "daily",
     selection=dg.AssetSelection.all(),
     description="The main job: landing files to receipts.",
+)
+
+
+@dg.daily_partitioned_config(start_date="2010-01-01")
+def speak_of_the_day(start: datetime, end: datetime) -> dict[str, Any]:
+    """Return the configuration of a run that speaks of a day as that morning's run did."""
+    return _speak_of(start + _IN_THE_MORNING)
+
+
+day_job = dg.define_asset_job(
+    "day",
+    selection=dg.AssetSelection.all(),
+    config=speak_of_the_day,
+    description=(
+        "The main job as of one day at four in the morning, or by a backfill of a range of them. "
+        "A destination that was told of a later day already is told nothing."
+    ),
 )
 train_job = dg.define_asset_job(
     "train",
@@ -34,13 +55,17 @@ def every_morning(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     as_of = context.scheduled_execution_time
     return dg.RunRequest(
         run_key=as_of.isoformat(),
-        run_config={"resources": {"warehouse": {"config": {"as_of": as_of.isoformat()}}}},
+        run_config=_speak_of(as_of),
     )
 
 
 every_week = dg.ScheduleDefinition(
     name="every_week", job=train_job, cron_schedule="0 2 * * 0", execution_timezone="UTC"
 )
+
+
+def _speak_of(as_of: datetime) -> dict[str, Any]:
+    return {"resources": {"warehouse": {"config": {"as_of": as_of.isoformat()}}}}
 
 
 @dg.sensor(job=daily_job, minimum_interval_seconds=60)

@@ -1,6 +1,7 @@
 """What changed is told to the destinations, and what they answered is kept."""
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -20,6 +21,10 @@ SYNC = [
 ]
 # The record of a build comes last: where it is there, all of the build is.
 BUILDS = model_key("marts", "fct_builds")
+RECEIPTS = dg.AssetKey(["reverse_etl", "receipts"])
+# A full disk or an outage may be over soon; whoever waits at a terminal does not wait for long.
+RETRIES = 2
+FIRST_WAIT_SECONDS = 5
 
 
 class Delivery(dg.Config):
@@ -56,21 +61,41 @@ def receipts(
     for outcome in outcomes:
         context.log.info(outcome.sentence)
     stopped = [o for o in outcomes if o.status in ("braked", "failed")]
+    # What waits for somebody to confirm it waits as long as that takes.
+    is_braked = any(o.status == "braked" for o in stopped)
+    if stopped and not is_braked and context.retry_number < RETRIES:
+        raise dg.RetryRequested(
+            max_retries=RETRIES, seconds_to_wait=FIRST_WAIT_SECONDS * 2**context.retry_number
+        )
     if stopped:
         raise dg.Failure(
             description=" ".join(outcome.sentence for outcome in stopped),
-            metadata=describe(outcomes)
-            | ({"braked": True} if any(o.status == "braked" for o in outcomes) else {}),
+            metadata=describe(outcomes) | ({"braked": True} if is_braked else {}),
             allow_retries=False,
         )
     return dg.MaterializeResult(metadata=describe(outcomes))
 
 
-def describe(outcomes: list[DeliveryOutcome]) -> dict[str, str | int | bool]:
+def describe(outcomes: list[DeliveryOutcome]) -> dict[str, Any]:
     """Return the outcomes as Dagster metadata; profiles are named by id in none of it."""
-    metadata: dict[str, str | int | bool] = {}
+    metadata: dict[str, Any] = {}
     for outcome in outcomes:
-        metadata[outcome.destination] = outcome.sentence
-        metadata[f"{outcome.destination}: delivered"] = outcome.delivered
-        metadata[f"{outcome.destination}: failed"] = outcome.failed
+        name = outcome.destination
+        metadata[name] = outcome.sentence
+        metadata[f"{name}: delivered"] = outcome.delivered
+        metadata[f"{name}: failed"] = outcome.failed
+        metadata[f"{name}: pending"] = outcome.pending
+        metadata[f"{name}: suppressed"] = outcome.suppressed
+        if outcome.plan is not None:
+            metadata[f"{name}: planned"] = outcome.plan.total
+            metadata[f"{name}: tiers"] = dict(outcome.plan.tier_mix)
+            metadata[f"{name}: plan"] = [
+                {
+                    "kind": each.kind,
+                    "segment": each.segment,
+                    "action": each.action,
+                    "changes": each.changes,
+                }
+                for each in outcome.plan.changes
+            ]
     return metadata

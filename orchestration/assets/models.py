@@ -1,7 +1,7 @@
 """The dbt models as assets, their tests as checks."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,22 @@ def find_built_as_of(connection: duckdb.DuckDBPyConnection) -> datetime:
     raise NothingBuilt("nothing was built in this warehouse yet; run `mailmart run` first")
 
 
+def count_rows(
+    connection: duckdb.DuckDBPyConnection, keys: Collection[dg.AssetKey]
+) -> Iterator[tuple[dg.AssetKey, int]]:
+    """Yield the rows of each table among some models; a view costs its query and is left out."""
+    tables = connection.execute(
+        "select table_schema, table_name from information_schema.tables"
+        " where table_type = 'BASE TABLE' and table_catalog = current_catalog() order by all"
+    ).fetchall()
+    for schema, table in tables:
+        # The files of the layer sync carry its name; the tables do not.
+        key = model_key(schema, f"sync_{table}" if schema == "sync" else table)
+        if key in keys:
+            ((rows,),) = connection.execute(f'select count(*) from "{schema}"."{table}"').fetchall()
+            yield key, rows
+
+
 @dbt_assets(
     manifest=read_project(),
     dagster_dbt_translator=Translator(),
@@ -108,5 +124,8 @@ def models(
         report(step, min(done, total), total)
         yield event
     report(step, total, total)
+    with warehouse.connect() as connection:
+        for key, rows in count_rows(connection, context.selected_asset_keys):
+            yield dg.AssetObservation(key, metadata={"dagster/row_count": rows})
     # What dbt leaves is for looking into failures; a year of good runs would fill a disk.
     shutil.rmtree(invocation.target_path, ignore_errors=True)

@@ -100,6 +100,34 @@ def test_assets_are_grouped_by_what_they_are_about(graph: dg.AssetGraph) -> None
     assert {key: graph.get(dg.AssetKey(list(key))).group_name for key in group_of} == group_of
 
 
+def test_every_asset_says_what_it_is_and_whose(graph: dg.AssetGraph) -> None:
+    nodes = [graph.get(key) for key in graph.materializable_asset_keys]
+
+    assert [node.key for node in nodes if not node.description] == []
+    assert [node.key for node in nodes if not node.owners or not node.group_name] == []
+
+
+def test_what_somebody_relies_on_may_not_get_old(graph: dg.AssetGraph) -> None:
+    watched = {
+        key
+        for key in graph.materializable_asset_keys
+        if graph.get(key).freshness_policy is not None
+    }
+
+    assert watched == {RECEIPTS, BUILDS, *SYNC}
+
+
+def test_a_range_of_days_can_be_run_again_as_their_mornings_did() -> None:
+    job = defs.resolve_job_def("day")
+
+    assert selected("day") == selected("daily")
+    assert job.partitions_def is not None
+    assert job.partitioned_config is not None
+    assert job.partitioned_config.get_run_config_for_partition_key("2026-03-03") == {
+        "resources": {"warehouse": {"config": {"as_of": "2026-03-03T04:00:00+00:00"}}}
+    }
+
+
 def selected(job: str) -> set[dg.AssetKey]:
     return set(defs.resolve_job_def(job).asset_layer.selected_asset_keys)
 
