@@ -43,18 +43,18 @@ def judge(
     columns = read_columns(connection)
     rules = settings.after_loading
     measures = [
-        *_required_tables(connection, columns, rules),
-        *_rejected_rows(connection, columns, settings, judged_at),
-        *_rejected_files(connection, columns, settings, judged_at),
-        *_freshness(connection, columns, rules, as_of),
-        *raw_values.measure_words(connection, columns, _word_rules(rules)),
+        *_measure_required_tables(connection, columns, rules),
+        *_measure_rejected_rows(connection, columns, settings, judged_at),
+        *_measure_rejected_files(connection, columns, settings, judged_at),
+        *_measure_freshness(connection, columns, rules, as_of),
+        *raw_values.measure_words(connection, columns, _get_word_rules(rules)),
         *raw_values.measure_gaps(connection, columns, EXPECTED, rules.required_values),
         *raw_values.measure_types(columns, EXPECTED, rules.column_types),
     ]
     return gate.judge(DOOR, measures, as_of=as_of, judged_at=judged_at)
 
 
-def _required_tables(
+def _measure_required_tables(
     connection: duckdb.DuckDBPyConnection, columns: Columns, rules: AfterLoading
 ) -> Iterator[Measure]:
     filled = [table for table in _FILLING_TABLES if _has_rows(connection, columns, table)]
@@ -78,7 +78,7 @@ def _required_tables(
         )
 
 
-def _rejected_rows(
+def _measure_rejected_rows(
     connection: duckdb.DuckDBPyConnection,
     columns: Columns,
     settings: DoorSettings,
@@ -89,8 +89,8 @@ def _rejected_rows(
         rule, f"{DOOR}.rejected_rows", judged_at=judged_at, source=settings.source
     )
     if "door_verdicts" in columns:
-        since = max(since, verdicts.last_passed_at(connection, DOOR) or since)
-    loads = _loads(connection, columns, since)
+        since = max(since, verdicts.read_last_passed_at(connection, DOOR) or since)
+    loads = _read_loads(connection, columns, since)
     for table in EXPECTED:
         loaded, rejected, newest_at = loads.get(table, (0, 0, since))
         share = rejected / (loaded + rejected) if rejected else 0.0
@@ -98,7 +98,7 @@ def _rejected_rows(
             f"{rejected} of {loaded + rejected} rows loaded into raw.{table} since this door last "
             f"passed were rejected ({share:.1%}"
         )
-        first = _first_rejected_row(connection, columns, table, since) if rejected else ""
+        first = _find_first_rejected_row(connection, columns, table, since) if rejected else ""
         for severity, bound in rule.bounds():
             yield Measure(
                 rule="rejected_rows",
@@ -117,7 +117,7 @@ def _rejected_rows(
             )
 
 
-def _loads(
+def _read_loads(
     connection: duckdb.DuckDBPyConnection, columns: Columns, since: datetime
 ) -> dict[str, tuple[int, int, datetime]]:
     """Return per table the rows loaded, the rows rejected and the time of the newest file."""
@@ -139,7 +139,7 @@ def _loads(
     return {table: (loaded, rejected, newest_at) for table, loaded, rejected, newest_at in rows}
 
 
-def _first_rejected_row(
+def _find_first_rejected_row(
     connection: duckdb.DuckDBPyConnection, columns: Columns, table: str, since: datetime
 ) -> str:
     """Return a clause that names the first rejected row of a table, its text left out."""
@@ -158,7 +158,7 @@ def _first_rejected_row(
     return f", the first is row {first[1]} of {first[0]}" if first else ""
 
 
-def _rejected_files(
+def _measure_rejected_files(
     connection: duckdb.DuckDBPyConnection,
     columns: Columns,
     settings: DoorSettings,
@@ -208,7 +208,7 @@ def _rejected_files(
             )
 
 
-def _freshness(
+def _measure_freshness(
     connection: duckdb.DuckDBPyConnection, columns: Columns, rules: AfterLoading, as_of: datetime
 ) -> Iterator[Measure]:
     tables = {t: c for t, c in _EVENT_TIMES.items() if has_usable(columns, t, c)}
@@ -242,7 +242,7 @@ def _freshness(
         )
 
 
-def _word_rules(rules: AfterLoading) -> Mapping[str, WordRule]:
+def _get_word_rules(rules: AfterLoading) -> Mapping[str, WordRule]:
     return {
         "known_web_event_types": rules.known_web_event_types,
         "known_email_event_types": rules.known_email_event_types,

@@ -166,10 +166,10 @@ def judge(
         connection, columns, settings, DOOR, as_of=as_of, judged_at=judged_at
     )
     measures = [
-        *_rejected_opt_outs(connection, settings, judged_at),
-        *_rejected_email_event_files(connection, settings, judged_at),
-        *_marts_older_than_raw(connection, settings),
-        *raw_values.measure_words(connection, columns, _word_rules(rules)),
+        *_measure_rejected_opt_outs(connection, settings, judged_at),
+        *_measure_rejected_email_event_files(connection, settings, judged_at),
+        *_measure_marts_older_than_raw(connection, settings),
+        *raw_values.measure_words(connection, columns, _get_word_rules(rules)),
         *raw_values.measure_gaps(connection, columns, _REFUSAL_TABLES, rules.required_values),
         *raw_values.measure_types(columns, _REFUSAL_TABLES, rules.column_types),
         *payload_measures,
@@ -177,21 +177,21 @@ def judge(
     return gate.judge(DOOR, measures, as_of=as_of, judged_at=judged_at, figures=figures)
 
 
-def _rejected_opt_outs(
+def _measure_rejected_opt_outs(
     connection: duckdb.DuckDBPyConnection, settings: DoorSettings, judged_at: datetime
 ) -> Iterator[Measure]:
     rule = settings.before_delivery.rejected_opt_outs
     key = f"{DOOR}.rejected_opt_outs"
     since = reviewed_until(rule, key, judged_at=judged_at, source=settings.source)
     left_out = {
-        table: _left_out(
+        table: _count_left_out(
             connection,
             {"rejected_rows": _REJECTED_ROWS, "loaded_files": _find_refused_files(connection)},
             {"table": table, "since": since},
         )
         for table in _OPT_OUT_TABLES
     }
-    left_out["email_events"] = _left_out(
+    left_out["email_events"] = _count_left_out(
         connection,
         {"rejected_rows": _MAY_BE_OPT_OUT},
         {"harmless": list(_HARMLESS), "opt_out_word": _OPT_OUT_WORD, "since": since},
@@ -205,22 +205,22 @@ def _rejected_opt_outs(
                 observed=float(left.rows + left.files),
                 at_most=float(bound.rows_at_most),
                 fact=(
-                    f"{_counted(left)} that may be an opt-out could not be loaded into "
+                    f"{_tell_count(left)} that may be an opt-out could not be loaded into "
                     f"raw.{table}, first {left.first}"
                     if left.rows or left.files
                     else f"no opt-out was left out of raw.{table}"
                 ),
-                way_out=_way_out(left, key, settings.source),
+                way_out=_find_way_out(left, key, settings.source),
             )
 
 
-def _rejected_email_event_files(
+def _measure_rejected_email_event_files(
     connection: duckdb.DuckDBPyConnection, settings: DoorSettings, judged_at: datetime
 ) -> Iterator[Measure]:
     rule = settings.before_delivery.rejected_email_event_files
     key = f"{DOOR}.rejected_email_event_files"
     since = reviewed_until(rule, key, judged_at=judged_at, source=settings.source)
-    left = _left_out(
+    left = _count_left_out(
         connection,
         {"loaded_files": _find_refused_files(connection)},
         {"table": "email_events", "since": since},
@@ -233,20 +233,20 @@ def _rejected_email_event_files(
             observed=float(left.files),
             at_most=float(bound.files_at_most),
             fact=(
-                f"{_counted(left)} with events, opt-outs perhaps among them, could not be loaded "
-                f"into raw.email_events, first {left.first}"
+                f"{_tell_count(left)} with events, opt-outs perhaps among them, could not be "
+                f"loaded into raw.email_events, first {left.first}"
                 if left.files
                 else "no file was left out of raw.email_events"
             ),
-            way_out=_way_out(left, key, settings.source),
+            way_out=_find_way_out(left, key, settings.source),
         )
 
 
-def _marts_older_than_raw(
+def _measure_marts_older_than_raw(
     connection: duckdb.DuckDBPyConnection, settings: DoorSettings
 ) -> Iterator[Measure]:
     columns = read_columns(connection)
-    built_at = _built_at(connection)
+    built_at = _read_built_at(connection)
     when = "" if built_at is None else f" (of {built_at:%Y-%m-%d %H:%M:%S} UTC)"
     for table in _REFUSAL_TABLES:
         unseen = 0
@@ -272,7 +272,7 @@ def _marts_older_than_raw(
             )
 
 
-def _word_rules(rules: BeforeDelivery) -> Mapping[str, WordRule]:
+def _get_word_rules(rules: BeforeDelivery) -> Mapping[str, WordRule]:
     return {
         "known_email_event_types": rules.known_email_event_types,
         "known_bounce_types": rules.known_bounce_types,
@@ -280,7 +280,7 @@ def _word_rules(rules: BeforeDelivery) -> Mapping[str, WordRule]:
     }
 
 
-def _built_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+def _read_built_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     """Return when the newest build began, in UTC; None where nothing was built."""
     if not relations.is_there(connection, "marts.fct_builds"):
         return None
@@ -295,7 +295,7 @@ def _find_refused_files(connection: duckdb.DuckDBPyConnection) -> str:
     return _REFUSED_FILES.format(gone_at="gone_at" if notes_gone else "null::timestamp")
 
 
-def _left_out(
+def _count_left_out(
     connection: duckdb.DuckDBPyConnection,
     query_of: Mapping[str, str],
     parameters: Mapping[str, object],
@@ -326,13 +326,13 @@ def _left_out(
     return _LeftOut(*found) if found else _LeftOut()
 
 
-def _counted(left: _LeftOut) -> str:
+def _tell_count(left: _LeftOut) -> str:
     rows = f"{left.rows} {'row' if left.rows == 1 else 'rows'}"
     files = f"{left.files} {'file' if left.files == 1 else 'files'}"
     return " and ".join(text for number, text in ((left.rows, rows), (left.files, files)) if number)
 
 
-def _way_out(left: _LeftOut, key: str, source: str) -> str:
+def _find_way_out(left: _LeftOut, key: str, source: str) -> str:
     """Say where to look, how to mend each kind, and how to go on without what cannot be mended."""
     where = (["raw.rejected_rows"] if left.rows else []) + (
         ["raw.loaded_files"] if left.files else []

@@ -124,7 +124,7 @@ def measure_words(
     for vocabulary in VOCABULARIES:
         if vocabulary.rule not in rules:
             continue
-        total, unknown, example = _unknown_words(connection, columns, vocabulary)
+        total, unknown, example = _count_unknown_words(connection, columns, vocabulary)
         share = unknown / total if total else 0.0
         fact = (
             f"{unknown} of {total} rows in raw.{vocabulary.table} ({share:.1%}) have an unknown "
@@ -149,7 +149,7 @@ def measure_words(
             )
 
 
-def _unknown_words(
+def _count_unknown_words(
     connection: duckdb.DuckDBPyConnection, columns: Columns, vocabulary: Vocabulary
 ) -> tuple[int, int, str]:
     """Return the number of rows, of those with an unknown word, and a clause with the commonest."""
@@ -254,7 +254,7 @@ def measure_types(
         expected = EXPECTED[table]
         stored = columns.get(table)
         # A table that is not there at all is an empty one.
-        wrong = [] if stored is None else _wrong_columns(expected, stored)
+        wrong = [] if stored is None else _find_wrong_columns(expected, stored)
         for severity, bound in rule.bounds():
             yield Measure(
                 rule="column_types",
@@ -272,7 +272,7 @@ def measure_types(
             )
 
 
-def _wrong_columns(expected: Mapping[str, Type], stored: Mapping[str, str]) -> list[str]:
+def _find_wrong_columns(expected: Mapping[str, Type], stored: Mapping[str, str]) -> list[str]:
     return [
         f"{name} is missing" if name not in stored else f"{name} is {stored[name]}, not {type_}"
         for name, type_ in expected.items()

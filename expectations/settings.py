@@ -196,12 +196,12 @@ def read_settings(path: Path = DEFAULT_FILE) -> DoorSettings:
     except UnicodeDecodeError as error:
         raise SettingsError(f"{source} is not UTF-8 text; save it as UTF-8") from error
     except yaml.YAMLError as error:
-        raise SettingsError(f"{source} is not valid YAML: {_one_line(str(error))}") from error
+        raise SettingsError(f"{source} is not valid YAML: {_join_lines(str(error))}") from error
     if not isinstance(content, dict):
-        doors = ", ".join(_allowed(DoorSettings, ()))
+        doors = ", ".join(_list_allowed(DoorSettings, ()))
         raise SettingsError(f"{source} must hold the doors by name: {doors}")
     if "source" in content:
-        doors = ", ".join(_allowed(DoorSettings, ()))
+        doors = ", ".join(_list_allowed(DoorSettings, ()))
         raise SettingsError(f"{source}: source: is not known; allowed here: {doors}")
     try:
         return DoorSettings.model_validate({**content, "source": source})
@@ -247,14 +247,14 @@ def _explain(problem: Mapping[str, Any]) -> str:
     """Say in one clause which key is wrong, how, and what is allowed there."""
     location = problem["loc"]
     key = ".".join(str(part) for part in location)
-    parent = ", ".join(_allowed(DoorSettings, location[:-1]))
+    parent = ", ".join(_list_allowed(DoorSettings, location[:-1]))
     match problem["type"]:
         case "extra_forbidden":
             return f"{key}: is not known; allowed here: {parent}"
         case "missing":
             return f"{key}: is missing; needed here: {parent}"
         case "model_type":
-            inside = ", ".join(_allowed(DoorSettings, location))
+            inside = ", ".join(_list_allowed(DoorSettings, location))
             return f"{key}: must hold settings by name: {inside}"
         case "datetime_type":
             return f"{key}: must be a time such as 2026-11-22T08:00:00Z, not {problem['input']!r}"
@@ -262,7 +262,7 @@ def _explain(problem: Mapping[str, Any]) -> str:
     return f"{key}: must be {wish}, not {problem['input']!r}"
 
 
-def _allowed(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+def _list_allowed(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
     """Return the keys that are allowed at a place of the file."""
     for part in location:
         annotation = model.model_fields[str(part)].annotation
@@ -271,5 +271,5 @@ def _allowed(model: type[BaseModel], location: Sequence[int | str]) -> list[str]
     return [name for name in model.model_fields if name != "source"]
 
 
-def _one_line(text: str) -> str:
+def _join_lines(text: str) -> str:
     return " ".join(text.split())

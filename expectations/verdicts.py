@@ -117,7 +117,7 @@ def record(connection: duckdb.DuckDBPyConnection, verdict: Verdict) -> None:
     )
 
 
-def last_passed_at(connection: duckdb.DuckDBPyConnection, door: str) -> datetime | None:
+def read_last_passed_at(connection: duckdb.DuckDBPyConnection, door: str) -> datetime | None:
     """Return when a door last let a batch through; None when it never did."""
     found = connection.execute(
         f"select max(judged_at) from ({_PASSES}) as passes", {"door": door}

@@ -7,8 +7,15 @@ import duckdb
 from ingestion import lines
 from ingestion.contract import Table
 from ingestion.landing import LandingFile
-from ingestion.staging import Cell, Refusal, Source, column_name, missing_columns, repeated_column
-from ingestion.values import literal, quoted
+from ingestion.staging import (
+    Cell,
+    Refusal,
+    Source,
+    find_missing_column,
+    find_repeated_column,
+    fold_name,
+)
+from ingestion.values import quote, quote_text
 
 # One place for a file's columns as (name, everything the file says of the type).
 _Shape = tuple[tuple[object, ...], ...]
@@ -17,7 +24,7 @@ _Shape = tuple[tuple[object, ...], ...]
 _VIRTUAL = frozenset({"file_index", "filename", "file_row_number"})
 
 
-def sources(
+def describe(
     connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[LandingFile]
 ) -> tuple[list[Source], list[Refusal]]:
     """Describe files as one source per shape; refuse those without a required column.
@@ -25,31 +32,31 @@ def sources(
     Raises `duckdb.Error` if any of them is no Parquet file.
     """
     by_shape: dict[tuple[_Shape, int], list[LandingFile]] = {}
-    shapes = _shapes(connection, lines.names(files))
+    shapes = _read_shapes(connection, lines.escape_names(files))
     for index, file in enumerate(files):
         shape = shapes[str(file.location.absolute())]
-        is_alone = any(column_name(str(row[0])) in _VIRTUAL for row in shape)
+        is_alone = any(fold_name(str(row[0])) in _VIRTUAL for row in shape)
         by_shape.setdefault((shape, index if is_alone else -1), []).append(file)
     found: list[Source] = []
     refusals: list[Refusal] = []
     for (shape, _), alike in by_shape.items():
-        headings = list(_headings(shape))
-        present = [column_name(heading) for heading in headings]
-        complaint = repeated_column(table, present) or missing_columns(table, present)
+        headings = list(_read_headings(shape))
+        present = [fold_name(heading) for heading in headings]
+        complaint = find_repeated_column(table, present) or find_missing_column(table, present)
         if complaint:
             refusals += [Refusal(file, complaint) for file in alike]
         else:
-            found.append(_source(connection, table, alike, headings))
+            found.append(_describe_alike(connection, table, alike, headings))
     return found, refusals
 
 
-def _source(
+def _describe_alike(
     connection: duckdb.DuckDBPyConnection,
     table: Table,
     files: Sequence[LandingFile],
     headings: Sequence[str],
 ) -> Source:
-    paths = lines.names(files)
+    paths = lines.escape_names(files)
     reader = "read_parquet($paths, hive_partitioning=false, binary_as_string=true)"
     described = connection.execute(
         f"describe select * from {reader}", {"paths": paths[:1]}
@@ -63,25 +70,25 @@ def _source(
     ]
     known = set(table.column_names)
     index = "0::ubigint as file_index" if len(files) == 1 else "file_index"
-    selected = ", ".join(f"{quoted(name)} as {alias}" for _, alias, name, _ in columns)
-    fields = ", ".join(f"{literal(heading)}, {alias}" for heading, alias, _, _ in columns)
-    unknown = tuple(sorted({h for h in headings if column_name(h) not in known}))
+    selected = ", ".join(f"{quote(name)} as {alias}" for _, alias, name, _ in columns)
+    fields = ", ".join(f"{quote_text(heading)}, {alias}" for heading, alias, _, _ in columns)
+    unknown = tuple(sorted({h for h in headings if fold_name(h) not in known}))
     return Source(
         files=tuple(files),
         relation=f"(select {selected}, {index} from {reader})",
         paths=tuple(paths),
         parameters={},
         cells={
-            column_name(heading): Cell(alias, physical_type)
+            fold_name(heading): Cell(alias, physical_type)
             for heading, alias, _, physical_type in columns
-            if column_name(heading) in known
+            if fold_name(heading) in known
         },
         row_text=f"json_object({fields})::varchar",
         unknown_columns=(unknown,) * len(files),
     )
 
 
-def _shapes(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> dict[str, _Shape]:
+def _read_shapes(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> dict[str, _Shape]:
     rows = connection.execute(
         "select file_name, name, num_children, type, type_length, converted_type, "
         "logical_type, repetition_type from parquet_schema($paths)",
@@ -93,7 +100,7 @@ def _shapes(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> dict
     return {name: tuple(rows) for name, rows in shapes.items()}
 
 
-def _headings(shape: _Shape) -> Iterator[str]:
+def _read_headings(shape: _Shape) -> Iterator[str]:
     """Yield the names of a file's columns; what is nested in them is left out."""
     rows = iter(shape)
     top = next(rows)

@@ -22,18 +22,18 @@ from ingestion.staging import (
     NeedsMending,
     Refusal,
     Source,
-    column_name,
-    missing_columns,
-    repeated_column,
+    find_missing_column,
+    find_repeated_column,
+    fold_name,
 )
-from ingestion.values import literal
+from ingestion.values import quote_text
 
 _OTHER_DELIMITERS: Final[Mapping[str, str]] = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _END: Final = f"{MARK}end"
 _BROKEN: Final = "broken_lines"
 _BROKEN_SCANS: Final = "broken_lines_scans"
 _NO_LIMIT: Final = 1 << 40
-_END_SQL: Final = literal(_END)
+_END_SQL: Final = quote_text(_END)
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ class _Header:
     follows_blank_lines: bool
 
 
-def sources(
+def describe(
     _: duckdb.DuckDBPyConnection, table: Table, files: Sequence[LandingFile]
 ) -> tuple[list[Source], list[Refusal]]:
     """Describe files, all gzip or none, as one source per header; refuse what has no good one."""
     alike: dict[tuple[str, ...], list[LandingFile]] = {}
     refusals: list[Refusal] = []
     for file in files:
-        header = _header(table, file)
+        header = _read_header(table, file)
         if isinstance(header, Refusal):
             refusals.append(header)
         else:
@@ -60,40 +60,41 @@ def sources(
                 # the whole file without a word if it ends otherwise than the other lines.
                 raise NeedsMending(file.path)
             alike.setdefault(header.names, []).append(file)
-    settings = lines.reader_settings(is_gzip=files[0].is_gzip)
+    settings = lines.make_settings(is_gzip=files[0].is_gzip)
     found = [
-        _source(table, names, same, lines.names(same), settings) for names, same in alike.items()
+        _describe_alike(table, names, same, lines.escape_names(same), settings)
+        for names, same in alike.items()
     ]
     return found, refusals
 
 
-def mended_source(table: Table, file: LandingFile, copy: Path, line_end: str) -> Source | Refusal:
+def describe_mended(table: Table, file: LandingFile, copy: Path, line_end: str) -> Source | Refusal:
     """Describe the mended copy of a file with rows that the strict reader does not take.
 
     Too few fields are filled with nulls. What is no CSV line is left out and waits for
     `account_for_broken_lines`. Appends a last line to the copy.
     """
-    header = _header(table, file)
+    header = _read_header(table, file)
     if isinstance(header, Refusal):
         return header
     # A quote that never ends swallows this line: DuckDB then ends without an error.
     with copy.open("a", encoding="utf-8", newline="") as end:
         end.write(line_end + ",".join([_END] * len(header.names)) + line_end)
-    settings = lines.reader_settings(is_gzip=False, max_line_bytes=lines.MAX_MENDED_LINE_BYTES)
+    settings = lines.make_settings(is_gzip=False, max_line_bytes=lines.MAX_MENDED_LINE_BYTES)
     leniency = (
         f", parallel=false, null_padding=true, store_rejects=true, rejects_limit=0, "
-        f"rejects_table={literal(_BROKEN)}, rejects_scan={literal(_BROKEN_SCANS)}, "
+        f"rejects_table={quote_text(_BROKEN)}, rejects_scan={quote_text(_BROKEN_SCANS)}, "
         f"rejects_line_size_limit={_NO_LIMIT}"
     )
     cells = ", ".join(f"c{n}" for n in range(len(header.names)))
     flaws = (
         Flaw(f"c0 = {_END_SQL}", _END),
         Flaw(
-            f"contains(concat_ws('', {cells}), {literal(MARK)})",
+            f"contains(concat_ws('', {cells}), {quote_text(MARK)})",
             "the line has bytes that are not UTF-8",
         ),
     )
-    return _source(table, header.names, [file], [str(copy)], settings, leniency, flaws)
+    return _describe_alike(table, header.names, [file], [str(copy)], settings, leniency, flaws)
 
 
 def account_for_broken_lines(
@@ -164,7 +165,7 @@ def _place_broken_lines(connection: duckdb.DuckDBPyConnection, source: Source) -
             "create or replace temp table ranked as select record, "
             "sum(is_filled::int) over (order by record) - 1 as place "
             f"from (select row_number() over () as record, {lines.IS_FILLED} as is_filled "
-            f"from {lines.with_blank_lines(source.line_settings or '')})",
+            f"from {lines.select_with_blank_lines(source.line_settings or '')})",
             {"paths": list(source.paths)},
         )
         # Besides rows and broken lines a mended copy has a header and the line appended to it.
@@ -198,16 +199,15 @@ def restore_texts(
 
     Else the text stays what staging made of it: the fields, written as CSV anew.
     """
-    found = (
-        f"(select * from {lines.relation(line_settings)} where not starts_with(line, {_END_SQL}))"
-    )
+    all_lines = lines.select_lines(line_settings)
+    found = f"(select * from {all_lines} where not starts_with(line, {_END_SQL}))"
     numbered = f"(select row_number() over () - 1 as nth, line from {found})"
     # Reading by lines fails where fields hold line ends of another kind than the rows'.
     with suppress(duckdb.InvalidInputException):
         counted = connection.execute(f"select count(*) from {found}", {"paths": [path]}).fetchone()
         if counted == (rows + 1,):
             connection.execute(
-                f"update {STAGED} as staged set row_text = replace(line, {literal(MARK)}, '') "
+                f"update {STAGED} as staged set row_text = replace(line, {quote_text(MARK)}, '') "
                 f"from {numbered} as lines "
                 "where staged.reason is not null and staged.file_index = $file_index "
                 "and lines.nth = coalesce(row_number, staged.rowid - $first_rowid + 1)",
@@ -215,7 +215,7 @@ def restore_texts(
             )
 
 
-def _source(
+def _describe_alike(
     table: Table,
     header: Sequence[str],
     files: Sequence[LandingFile],
@@ -245,22 +245,22 @@ def _source(
         paths=tuple(paths),
         parameters={},
         cells={
-            column_name(name): Cell(f"c{n}")
+            fold_name(name): Cell(f"c{n}")
             for n, name in enumerate(header)
-            if column_name(name) in known
+            if fold_name(name) in known
         },
-        row_text=f"replace(concat_ws(',', {fields}), {literal(MARK)}, '')",
-        unknown_columns=(tuple(sorted({n for n in header if column_name(n) not in known})),)
+        row_text=f"replace(concat_ws(',', {fields}), {quote_text(MARK)}, '')",
+        unknown_columns=(tuple(sorted({n for n in header if fold_name(n) not in known})),)
         * len(files),
         flaws=flaws,
         line_settings=settings,
     )
 
 
-def _header(table: Table, file: LandingFile) -> _Header | Refusal:
+def _read_header(table: Table, file: LandingFile) -> _Header | Refusal:
     try:
         with (
-            file.unpacked() as unpacked,
+            file.open_unpacked() as unpacked,
             io.TextIOWrapper(unpacked, "utf-8-sig", errors="replace", newline="") as text,
         ):
             rows = csv.reader(text)
@@ -268,15 +268,15 @@ def _header(table: Table, file: LandingFile) -> _Header | Refusal:
                 ((n, row) for n, row in enumerate(rows) if any(map(str.strip, row))), (0, [])
             )
     except (OSError, EOFError, zlib.error):
-        return Refusal(file, _unreadable(file))
+        return Refusal(file, _explain_unreadable(file))
     except csv.Error:
         return Refusal(file, "its first row is no header row of CSV")
     if not names:
         return Refusal(file, "it has no header row")
     if "\0" in "".join(names):
         return Refusal(file, "it is not text in UTF-8; save it as CSV in UTF-8")
-    present = [column_name(name) for name in names]
-    complaint = repeated_column(table, present) or missing_columns(table, present)
+    present = [fold_name(name) for name in names]
+    complaint = find_repeated_column(table, present) or find_missing_column(table, present)
     if complaint and len(names) == 1:
         for delimiter, spoken in _OTHER_DELIMITERS.items():
             if delimiter in names[0]:
@@ -288,7 +288,7 @@ def _header(table: Table, file: LandingFile) -> _Header | Refusal:
     )
 
 
-def _unreadable(file: LandingFile) -> str:
+def _explain_unreadable(file: LandingFile) -> str:
     if file.is_gzip:
         return "it is no whole gzip file; copy it again"
     return "it cannot be read; look at its permissions and its disk"

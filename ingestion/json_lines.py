@@ -17,34 +17,34 @@ from ingestion.staging import (
     Flaw,
     Refusal,
     Source,
-    column_name,
-    missing_columns,
+    find_missing_column,
+    fold_name,
 )
-from ingestion.values import literal, quoted
+from ingestion.values import quote, quote_text
 
 _BROKEN_LINES: Final = (
     Flaw("not json_valid(line)", "the line is not JSON"),
     Flaw("json_type(line) <> 'OBJECT'", "the line is not a JSON object"),
 )
 
-# A key as `staging.column_name` folds it; of rare letters it may fold more, and Python decides.
+# A key as `staging.fold_name` folds it; of rare letters it may fold more, and Python decides.
 _FOLDED: Final = "lower(trim(key, ' ' || chr(9) || chr(10) || chr(13) || chr(65279)))"
 
 
-def sources(
+def describe(
     connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[LandingFile]
 ) -> tuple[list[Source], list[Refusal]]:
     """Describe files, all gzip or none, as one source; refuse those without a required key."""
-    settings = lines.reader_settings(is_gzip=files[0].is_gzip)
-    return _describe(connection, table, files, lines.names(files), settings, ())
+    settings = lines.make_settings(is_gzip=files[0].is_gzip)
+    return _describe(connection, table, files, lines.escape_names(files), settings, ())
 
 
-def mended_source(
+def describe_mended(
     connection: duckdb.DuckDBPyConnection, table: Table, file: LandingFile, copy: str
 ) -> Source | Refusal:
     """Describe the mended copy of a file that could not be read as it is."""
-    settings = lines.reader_settings(is_gzip=False, max_line_bytes=lines.MAX_MENDED_LINE_BYTES)
-    no_text = Flaw(f"contains(line, {literal(MARK)})", "the line has bytes that are not UTF-8")
+    settings = lines.make_settings(is_gzip=False, max_line_bytes=lines.MAX_MENDED_LINE_BYTES)
+    no_text = Flaw(f"contains(line, {quote_text(MARK)})", "the line has bytes that are not UTF-8")
     found, refusals = _describe(connection, table, [file], [copy], settings, (no_text,))
     return found[0] if found else refusals[0]
 
@@ -57,13 +57,13 @@ def _describe(
     settings: str,
     flaws: tuple[Flaw, ...],
 ) -> tuple[list[Source], list[Refusal]]:
-    relation = lines.relation(settings)
+    relation = lines.select_lines(settings)
     known = set(table.column_names)
     found = _read_keys(connection, relation, paths, known)
     refusals = {}
     for index, file in enumerate(files):
-        present = {column_name(key) for key in found.by_file.get(index, ())}
-        complaint = missing_columns(table, present) if present else None
+        present = {fold_name(key) for key in found.by_file.get(index, ())}
+        complaint = find_missing_column(table, present) if present else None
         if complaint:
             refusals[index] = Refusal(file, complaint)
     kept = [index for index in range(len(files)) if index not in refusals]
@@ -72,21 +72,20 @@ def _describe(
     keys_kept = [found.by_file.get(index, []) for index in kept]
     spellings: dict[str, list[str]] = {}
     for key in dict.fromkeys(key for keys in keys_kept for key in keys):
-        if column_name(key) in known:
-            spellings.setdefault(column_name(key), []).append(key)
-    relation, parameters, cells = _objects(table, relation, spellings)
+        if fold_name(key) in known:
+            spellings.setdefault(fold_name(key), []).append(key)
+    relation, parameters, cells = _take_apart(table, relation, spellings)
     source = Source(
         files=tuple(files[index] for index in kept),
         relation=relation,
         paths=tuple(paths[index] for index in kept),
         parameters=parameters,
         cells=cells,
-        row_text=f"replace(line, {literal(MARK)}, '')",
+        row_text=f"replace(line, {quote_text(MARK)}, '')",
         unknown_columns=tuple(
-            tuple(sorted(key for key in keys if column_name(key) not in known))
-            for keys in keys_kept
+            tuple(sorted(key for key in keys if fold_name(key) not in known)) for keys in keys_kept
         ),
-        flaws=(*flaws, *_repetitions(known & found.repeated)),
+        flaws=(*flaws, *_flag_repetitions(known & found.repeated)),
         explanations=(*flaws, *_BROKEN_LINES),
     )
     return [source], list(refusals.values())
@@ -160,7 +159,7 @@ def _read_keys(
     )
 
 
-def _objects(
+def _take_apart(
     table: Table, relation: str, spellings: Mapping[str, Sequence[str]]
 ) -> tuple[str, dict[str, str], dict[str, Cell]]:
     """Return the relation with its lines taken apart, its parameters, and where cells are.
@@ -177,7 +176,7 @@ def _objects(
     cells = {}
     for column in table.columns:
         if column.name in spellings:
-            found = [f"object_{n}.{quoted(key)}" for n, key in enumerate(spellings[column.name])]
+            found = [f"object_{n}.{quote(key)}" for n, key in enumerate(spellings[column.name])]
             cells[column.name] = Cell(
                 f"coalesce({', '.join(found)})" if len(found) > 1 else found[0],
                 "JSON" if column.type == "json" else "VARCHAR",
@@ -199,11 +198,11 @@ def _literal_numbers(keys: Collection[str]) -> str:
     return name
 
 
-def _repetitions(names: Collection[str]) -> Iterator[Flaw]:
+def _flag_repetitions(names: Collection[str]) -> Iterator[Flaw]:
     """Yield a flaw for each column that stands twice in some line, in whatever spelling."""
     for name in sorted(names):
         yield Flaw(
             "len(list_filter(coalesce(try(json_keys(line)), []), "
-            f"lambda key: {_FOLDED} = {literal(name)})) > 1",
+            f"lambda key: {_FOLDED} = {quote_text(name)})) > 1",
             f"{name} stands more than once",
         )

@@ -47,7 +47,7 @@ class LandingFile:
         """Return the modification time in microseconds, as the ledger keeps it."""
         return self.modified_ns // 1000
 
-    def unpacked(self) -> IO[bytes]:
+    def open_unpacked(self) -> IO[bytes]:
         """Open the file's content, without its gzip wrapping if it has one."""
         if self.is_gzip:
             return cast(IO[bytes], gzip.open(self.location))

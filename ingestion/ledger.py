@@ -10,11 +10,11 @@ import duckdb
 
 from ingestion.contract import LOADED_FILES
 from ingestion.landing import LandingFile
-from ingestion.schema import address
+from ingestion.schema import qualify
 
 Status = Literal["loaded", "rejected", "changed"]
 
-_TABLE: Final = address(LOADED_FILES)
+_TABLE: Final = qualify(LOADED_FILES)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ingestion.landing import LandingFile
-from ingestion.values import literal
+from ingestion.values import quote_text
 
 # Lines are read as CSV of one column whose delimiter no JSON may hold unescaped.
 _NO_DELIMITER: Final = "\x01"
@@ -27,7 +27,7 @@ IS_FILLED: Final = r"coalesce(regexp_matches(line, '\S'), false)"
 _BLOCK_CHARACTERS: Final = 1 << 20
 
 
-def names(files: Iterable[LandingFile]) -> list[str]:
+def escape_names(files: Iterable[LandingFile]) -> list[str]:
     """Return the names of files for DuckDB's readers, in which * ? [ would be patterns."""
     return [
         "".join(f"[{c}]" if c in "*?[" else c for c in str(file.location.absolute()))
@@ -35,9 +35,9 @@ def names(files: Iterable[LandingFile]) -> list[str]:
     ]
 
 
-def reader_settings(*, is_gzip: bool, max_line_bytes: int = MAX_LINE_BYTES) -> str:
+def make_settings(*, is_gzip: bool, max_line_bytes: int = MAX_LINE_BYTES) -> str:
     """Return the options that every reading of a text file has in common."""
-    compression = literal("gzip" if is_gzip else "none")
+    compression = quote_text("gzip" if is_gzip else "none")
     # The reader keeps whole lines in one buffer; twice the longest is what it asks for.
     buffer_bytes = max(32 << 20, 2 * max_line_bytes)
     return (
@@ -46,16 +46,16 @@ def reader_settings(*, is_gzip: bool, max_line_bytes: int = MAX_LINE_BYTES) -> s
     )
 
 
-def relation(settings: str) -> str:
+def select_lines(settings: str) -> str:
     """Return the lines of the files `$paths` that are not blank: `line` and `file_index`."""
-    return f"(select * from {with_blank_lines(settings)} where {IS_FILLED})"
+    return f"(select * from {select_with_blank_lines(settings)} where {IS_FILLED})"
 
 
-def with_blank_lines(settings: str) -> str:
+def select_with_blank_lines(settings: str) -> str:
     """Return all lines of the files `$paths`: `line`, null where empty, and `file_index`."""
     return (
         "(select line, file_index from read_csv($paths, columns={'line': 'VARCHAR'}, "
-        f"delim={literal(_NO_DELIMITER)}, quote='', escape='', header=false, {settings}))"
+        f"delim={quote_text(_NO_DELIMITER)}, quote='', escape='', header=false, {settings}))"
     )
 
 
@@ -68,7 +68,7 @@ def mend(file: LandingFile, target: Path, *, keeps_line_ends: bool) -> str:
     line_end = "\n"
     newline = "" if keeps_line_ends else None
     with (
-        file.unpacked() as unpacked,
+        file.open_unpacked() as unpacked,
         io.TextIOWrapper(unpacked, "utf-8-sig", errors=_MARKING, newline=newline) as text,
         target.open("w", encoding="utf-8", newline="") as copy,
     ):

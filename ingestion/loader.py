@@ -15,17 +15,17 @@ from ingestion import columnar, delimited, json_lines, ledger, lines
 from ingestion.contract import REJECTED_ROWS, ROW_ORIGIN, TABLES, Table
 from ingestion.landing import Fingerprint, LandingFile, Listing, fingerprint, list_files
 from ingestion.ledger import Change, Outcome, Status
-from ingestion.schema import SchemaMismatch, address, prepare
+from ingestion.schema import SchemaMismatch, prepare, qualify
 from ingestion.staging import (
     STAGED,
     UNKNOWN_COLUMNS_NAMED,
     NeedsMending,
     Refusal,
     Source,
-    column_name,
+    fold_name,
     stage,
 )
-from ingestion.values import quoted
+from ingestion.values import quote
 
 __all__ = [
     "FileProblem",
@@ -148,7 +148,7 @@ def load(
     ):
         run = _Load(connection, loaded_at, hashing, Path(workshop), report_progress)
         try:
-            run.all(listing, ledger.read(connection))
+            run.load(listing, ledger.read(connection))
         finally:
             connection.execute(f"drop table if exists {STAGED}")
     return LoadReport(
@@ -188,7 +188,7 @@ class _Load:
         self.unknown: dict[tuple[str, str], set[str]] = {}
         self.problems: list[FileProblem] = []
 
-    def all(self, listing: Listing, known: Mapping[tuple[str, str], ledger.Entry]) -> None:
+    def load(self, listing: Listing, known: Mapping[tuple[str, str], ledger.Entry]) -> None:
         """Load the files that the ledger does not know, and see to those that have changed."""
         self._note_presence(listing, known)
         self._refuse([Refusal(file, message) for file, message in listing.unreadable])
@@ -207,7 +207,7 @@ class _Load:
             if self._is_to_load(file, known.get((file.table, file.path)))
         ]
         self._bytes_todo = sum(file.size_bytes for file in self._todo)
-        for batch in _batches(self._todo):
+        for batch in _form_batches(self._todo):
             self._try(batch)
         ledger.forget_renamed(self._connection)
 
@@ -336,9 +336,9 @@ class _Load:
         line_end = lines.mend(file, copy, keeps_line_ends=keeps_line_ends)
         try:
             if file.format == "ndjson":
-                found = json_lines.mended_source(self._connection, table, file, str(copy))
+                found = json_lines.describe_mended(self._connection, table, file, str(copy))
             else:
-                found = delimited.mended_source(table, file, copy, line_end)
+                found = delimited.describe_mended(table, file, copy, line_end)
             if isinstance(found, Refusal):
                 return found
             stage(self._connection, table, found, self._loaded_at)
@@ -385,7 +385,7 @@ class _Load:
                     status="loaded",
                     rows_loaded=usable,
                     rows_rejected=rows - usable,
-                    unknown_columns=tuple(map(_nameable, unknown[:UNKNOWN_COLUMNS_NAMED])),
+                    unknown_columns=tuple(map(_hide_address, unknown[:UNKNOWN_COLUMNS_NAMED])),
                 )
             )
         with _transaction(self._connection):
@@ -398,16 +398,16 @@ class _Load:
         place = "file_index::bigint + 1"
         origin = {"paths": [file.path for file in source.files], "loaded_at": self._loaded_at}
         row = f"coalesce(row_number, rowid - list_extract($firsts, {place}) + 1)"
-        names = ", ".join(map(quoted, table.column_names))
-        into = ", ".join(quoted(column.name) for column in ROW_ORIGIN)
+        names = ", ".join(map(quote, table.column_names))
+        into = ", ".join(quote(column.name) for column in ROW_ORIGIN)
         self._connection.execute(
-            f"insert into {address(table)} ({names}, {into}) "
+            f"insert into {qualify(table)} ({names}, {into}) "
             f"select {names}, $loaded_at::timestamp, list_extract($paths, {place}), {row} "
             f"from {STAGED} where reason is null",
             {**origin, "firsts": list(firsts)},
         )
         self._connection.execute(
-            f"insert into {address(REJECTED_ROWS)} by name "
+            f"insert into {qualify(REJECTED_ROWS)} by name "
             f"select $table as table_name, list_extract($paths, {place}) as path, "
             f"{row} as row_number, reason, row_text as raw_text, "
             f"$loaded_at::timestamp as loaded_at from {STAGED} where reason is not null",
@@ -456,7 +456,7 @@ class _Load:
         )
         for column in outcome.unknown_columns:
             # Letter case does not tell columns apart; one file may spell one in two ways.
-            files = self.unknown.setdefault((outcome.file.table, column_name(column)), set())
+            files = self.unknown.setdefault((outcome.file.table, fold_name(column)), set())
             files.add(outcome.file.path)
         self._advance(outcome.file)
 
@@ -476,18 +476,18 @@ class _Load:
 
 
 _READERS: Final = {
-    "parquet": columnar.sources,
-    "ndjson": json_lines.sources,
-    "csv": delimited.sources,
+    "parquet": columnar.describe,
+    "ndjson": json_lines.describe,
+    "csv": delimited.describe,
 }
 
 
-def _nameable(column: str) -> str:
+def _hide_address(column: str) -> str:
     """Return a column's name for messages, unless a value has got where names belong."""
     return "(a name with an @)" if "@" in column else column
 
 
-def _batches(files: Sequence[LandingFile]) -> Iterator[list[LandingFile]]:
+def _form_batches(files: Sequence[LandingFile]) -> Iterator[list[LandingFile]]:
     """Yield the files in bounded groups of one table, format and packing."""
     kinds: dict[tuple[str, str, bool], list[LandingFile]] = {}
     for file in files:

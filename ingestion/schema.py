@@ -12,7 +12,7 @@ from ingestion.contract import (
     Column,
     Table,
 )
-from ingestion.values import literal, quoted
+from ingestion.values import quote, quote_text
 
 _VERSION_TABLE = Table(
     "schema_version",
@@ -34,29 +34,29 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """
     connection.begin()
     try:
-        connection.execute(f"create schema if not exists {quoted(SCHEMA)}")
+        connection.execute(f"create schema if not exists {quote(SCHEMA)}")
         _refuse_newer(connection)
         for table in TABLES.values():
             _bring_up(connection, table, (*table.columns, *ROW_ORIGIN))
         for table in (LOADED_FILES, REJECTED_ROWS, _VERSION_TABLE):
             _bring_up(connection, table, table.columns)
-        connection.execute(f"delete from {address(_VERSION_TABLE)}")
-        connection.execute(f"insert into {address(_VERSION_TABLE)} values ($1)", [SCHEMA_VERSION])
+        connection.execute(f"delete from {qualify(_VERSION_TABLE)}")
+        connection.execute(f"insert into {qualify(_VERSION_TABLE)} values ($1)", [SCHEMA_VERSION])
     except BaseException:
         connection.rollback()
         raise
     connection.commit()
 
 
-def address(table: Table) -> str:
+def qualify(table: Table) -> str:
     """Return the qualified and quoted name of a table of schema `raw`."""
-    return f"{quoted(SCHEMA)}.{quoted(table.name)}"
+    return f"{quote(SCHEMA)}.{quote(table.name)}"
 
 
 def _refuse_newer(connection: duckdb.DuckDBPyConnection) -> None:
-    if not _columns_of(connection, _VERSION_TABLE):
+    if not _read_columns(connection, _VERSION_TABLE):
         return
-    row = connection.execute(f"select max(version) from {address(_VERSION_TABLE)}").fetchone()
+    row = connection.execute(f"select max(version) from {qualify(_VERSION_TABLE)}").fetchone()
     version = row[0] if row else None
     if version is not None and version > SCHEMA_VERSION:
         raise SchemaMismatch(
@@ -68,10 +68,10 @@ def _refuse_newer(connection: duckdb.DuckDBPyConnection) -> None:
 def _bring_up(
     connection: duckdb.DuckDBPyConnection, table: Table, columns: tuple[Column, ...]
 ) -> None:
-    present = _columns_of(connection, table)
+    present = _read_columns(connection, table)
     if not present:
-        definitions = ", ".join(f"{quoted(c.name)} {c.sql_type}" for c in columns)
-        connection.execute(f"create table {address(table)} ({definitions})")
+        definitions = ", ".join(f"{quote(c.name)} {c.sql_type}" for c in columns)
+        connection.execute(f"create table {qualify(table)} ({definitions})")
         _comment(connection, table)
         return
     _refuse_view(connection, table)
@@ -79,7 +79,7 @@ def _bring_up(
         there = present.pop(column.name.lower(), None)
         if there is None:
             connection.execute(
-                f"alter table {address(table)} add column {quoted(column.name)} {column.sql_type}"
+                f"alter table {qualify(table)} add column {quote(column.name)} {column.sql_type}"
             )
         elif there[0] != column.sql_type:
             raise SchemaMismatch(
@@ -95,7 +95,9 @@ def _bring_up(
             )
 
 
-def _columns_of(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, tuple[str, bool]]:
+def _read_columns(
+    connection: duckdb.DuckDBPyConnection, table: Table
+) -> dict[str, tuple[str, bool]]:
     """Return type and must-be-filled by lower-case column name; none if there is no table."""
     rows = connection.execute(
         "select lower(column_name), data_type, not is_nullable and column_default is null "
@@ -120,4 +122,4 @@ def _refuse_view(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    connection.execute(f"comment on table {address(table)} is {literal(table.description)}")
+    connection.execute(f"comment on table {qualify(table)} is {quote_text(table.description)}")

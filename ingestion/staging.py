@@ -10,7 +10,7 @@ import duckdb
 from ingestion import values
 from ingestion.contract import Column, Table, Type
 from ingestion.landing import LandingFile
-from ingestion.values import literal, quoted
+from ingestion.values import quote, quote_text
 
 STAGED: Final = 'temp."staged"'
 
@@ -80,12 +80,12 @@ class NeedsMending(Exception):
     """Text files that are readable, but not by DuckDB as they are."""
 
 
-def column_name(written: str) -> str:
+def fold_name(written: str) -> str:
     """Return the name by which the contract may know a column, however a file writes it."""
     return written.strip(" \t\r\n\ufeff").lower()
 
 
-def repeated_column(table: Table, present: Sequence[str]) -> str | None:
+def find_repeated_column(table: Table, present: Sequence[str]) -> str | None:
     """Return why files are refused in which a column of the contract stands twice, else None."""
     for name in table.column_names:
         if present.count(name) > 1:
@@ -93,7 +93,7 @@ def repeated_column(table: Table, present: Sequence[str]) -> str | None:
     return None
 
 
-def missing_columns(table: Table, present: Collection[str]) -> str | None:
+def find_missing_column(table: Table, present: Collection[str]) -> str | None:
     """Return why files with only these columns of the contract are refused, else None."""
     for column in table.columns:
         if column.is_required and column.name not in present:
@@ -112,23 +112,23 @@ def stage(
     them is kept, so that `rowid` counts them and `row_number` stays null. Raises `duckdb.Error`
     if a file cannot be read to its end.
     """
-    pairs = [(column, _expressions(column, source)) for column in table.columns]
+    pairs = [(column, _express(column, source)) for column in table.columns]
     raw = ", ".join(f"{text} as {_raw(column)}" for column, (text, _) in pairs)
-    typed = ", ".join(f"{value} as {quoted(column.name)}" for column, (_, value) in pairs)
-    names = ", ".join(map(quoted, table.column_names))
+    typed = ", ".join(f"{value} as {quote(column.name)}" for column, (_, value) in pairs)
+    names = ", ".join(map(quote, table.column_names))
     rules = " ".join(
-        f"when {rule.condition} then {literal(rule.reason)}"
-        for rule in (*source.flaws, *_rules(table, source.cells))
+        f"when {rule.condition} then {quote_text(rule.reason)}"
+        for rule in (*source.flaws, *_list_rules(table, source.cells))
     )
     better = " ".join(
-        f"when {flaw.condition} then {literal(flaw.reason)}" for flaw in source.explanations
+        f"when {flaw.condition} then {quote_text(flaw.reason)}" for flaw in source.explanations
     )
     reason = f"case when broken is null then null {better} else broken end"
     parameters: dict[str, object] = {"paths": list(source.paths), **source.parameters}
     if any(c.is_bounded_time and c.name in source.cells for c in table.columns):
         parameters["latest"] = loaded_at + timedelta(hours=24)
     connection.execute(
-        f"create or replace temp table {quoted('staged')} as "
+        f"create or replace temp table {quote('staged')} as "
         f"select {names}, {reason} as reason, "
         f"case when broken is not null then {source.row_text} end as row_text, file_index, "
         "null::bigint as row_number "
@@ -139,19 +139,19 @@ def stage(
 
 
 def _raw(column: Column) -> str:
-    return quoted(f"{column.name} as it stands")
+    return quote(f"{column.name} as it stands")
 
 
-def _expressions(column: Column, source: Source) -> tuple[str, str]:
+def _express(column: Column, source: Source) -> tuple[str, str]:
     """Return what is in a column's cell, and the value that the contract makes of it."""
     cell = source.cells.get(column.name)
     if cell is None:
         return "null::varchar", f"null::{column.sql_type}"
-    value = values.converted(column.type, cell.physical_type, cell.expression)
+    value = values.convert(column.type, cell.physical_type, cell.expression)
     if value is None:
         return (
             values.as_text(cell.physical_type, cell.expression),
-            values.parsed(column.type, _raw(column)),
+            values.parse(column.type, _raw(column)),
         )
     if cell.physical_type == "JSON":
         return cell.expression, value
@@ -159,7 +159,7 @@ def _expressions(column: Column, source: Source) -> tuple[str, str]:
     return f"case when {cell.expression} is not null then 'there' end", value
 
 
-def _rules(table: Table, cells: Mapping[str, Cell]) -> Iterator[Flaw]:
+def _list_rules(table: Table, cells: Mapping[str, Cell]) -> Iterator[Flaw]:
     """Yield what makes a row unusable, in the order of the table's columns."""
     for column in table.columns:
         if column.name not in cells:
@@ -167,7 +167,7 @@ def _rules(table: Table, cells: Mapping[str, Cell]) -> Iterator[Flaw]:
                 # Files without it are refused, unless none of their lines has any column.
                 yield Flaw("true", f"{column.name} is missing")
             continue
-        value, raw = quoted(column.name), _raw(column)
+        value, raw = quote(column.name), _raw(column)
         is_empty = f"{value} is null"
         if column.type == "text":
             is_empty = f"({value} is null or {value} = '')"
@@ -180,7 +180,7 @@ def _rules(table: Table, cells: Mapping[str, Cell]) -> Iterator[Flaw]:
             yield Flaw(is_empty, f"{column.name} is missing")
         if column.values:
             yield Flaw(
-                " and ".join(f"{value} <> {literal(known)}" for known in column.values),
+                " and ".join(f"{value} <> {quote_text(known)}" for known in column.values),
                 f"{column.name} is none of {', '.join(column.values)}",
             )
         if column.is_bounded_time:
@@ -191,6 +191,6 @@ def _rules(table: Table, cells: Mapping[str, Cell]) -> Iterator[Flaw]:
             )
     if table.needs_one_of:
         yield Flaw(
-            " and ".join(f"coalesce({quoted(name)}, '') = ''" for name in table.needs_one_of),
+            " and ".join(f"coalesce({quote(name)}, '') = ''" for name in table.needs_one_of),
             f"{' and '.join(table.needs_one_of)} are both missing",
         )

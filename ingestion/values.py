@@ -29,12 +29,12 @@ TRUE_WORDS: Final = ("true", "t", "1", "yes", "1.0")
 FALSE_WORDS: Final = ("false", "f", "0", "no", "0.0")
 
 
-def quoted(name: str) -> str:
+def quote(name: str) -> str:
     """Return an SQL identifier for any name."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(text: str) -> str:
+def quote_text(text: str) -> str:
     """Return an SQL string literal; for words of our own, values of users are bound."""
     return "'" + text.replace("'", "''") + "'"
 
@@ -44,7 +44,7 @@ def is_blank(text: str) -> str:
     return f"trim({text}, {_BLANKS}) = ''"
 
 
-def parsed(type_: Type, text: str) -> str:
+def parse(type_: Type, text: str) -> str:
     """Return the value of `type_` that the VARCHAR expression `text` spells, else null."""
     match type_:
         case "text":
@@ -64,7 +64,7 @@ def parsed(type_: Type, text: str) -> str:
 
 
 def as_text(physical_type: str, cell: str) -> str:
-    """Return the text of a cell of any DuckDB type, from which `parsed` goes on."""
+    """Return the text of a cell of any DuckDB type, from which `parse` goes on."""
     if physical_type in ("VARCHAR", "JSON"):
         return cell
     if physical_type in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
@@ -74,7 +74,7 @@ def as_text(physical_type: str, cell: str) -> str:
     return f"({cell})::VARCHAR"
 
 
-def converted(type_: Type, physical_type: str, cell: str) -> str | None:
+def convert(type_: Type, physical_type: str, cell: str) -> str | None:
     """Return the value of a typed cell where no text is needed in between, else None."""
     is_instant = physical_type.startswith("TIMESTAMP")
     if type_ == "timestamp" and (is_instant or physical_type == "DATE"):
@@ -85,7 +85,7 @@ def converted(type_: Type, physical_type: str, cell: str) -> str | None:
         return cell
     if type_ == "json" and physical_type == "JSON":
         # A cell of a JSON file that is no JSON text was a string, which is JSON too.
-        blank, text = is_blank(cell), parsed("json", cell)
+        blank, text = is_blank(cell), parse("json", cell)
         return f"case when not ({blank}) then coalesce({text}, to_json({cell})) end"
     if physical_type in _INTEGERS and type_ in ("integer", "decimal", "decimal(18,6)"):
         return _cast(cell, SQL_TYPES[type_])
@@ -185,6 +185,6 @@ def _integer(text: str) -> str:
 def _boolean(text: str) -> str:
     # The comparisons by `case`, because `in` becomes a join, and trimming is slow.
     words = {**dict.fromkeys(TRUE_WORDS, "true"), **dict.fromkeys(FALSE_WORDS, "false")}
-    choices = " ".join(f"when {literal(word)} then {value}" for word, value in words.items())
+    choices = " ".join(f"when {quote_text(word)} then {value}" for word, value in words.items())
     trimmed = f"lower(trim({text}, {_BLANKS}))"
     return f"case {text} {choices} else case {trimmed} {choices} end end"

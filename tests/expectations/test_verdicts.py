@@ -49,11 +49,11 @@ def test_the_same_verdict_twice_is_kept_once() -> None:
 def test_the_last_pass_is_the_newest_verdict_without_a_stop() -> None:
     with duckdb.connect() as connection:
         verdicts.prepare(connection)
-        assert verdicts.last_passed_at(connection, "a_door") is None
+        assert verdicts.read_last_passed_at(connection, "a_door") is None
 
         record(connection, PASS, hours=-24)
         record(connection, PASS, WARNING, hours=0)
         record(connection, STOP, WARNING, hours=24)
 
-        assert verdicts.last_passed_at(connection, "a_door") == TUESDAY
-        assert verdicts.last_passed_at(connection, "another_door") is None
+        assert verdicts.read_last_passed_at(connection, "a_door") == TUESDAY
+        assert verdicts.read_last_passed_at(connection, "another_door") is None

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from ingestion.contract import Type
-from ingestion.values import parsed
+from ingestion.values import parse
 
 
 def value(type_: Type, text: str) -> Any:
@@ -16,7 +16,7 @@ def value(type_: Type, text: str) -> Any:
     # Far from UTC, so that a cast that depends on the session would be noticed.
     connection.execute("set timezone = 'America/New_York'")
     row = connection.execute(
-        f"select {parsed(type_, 'cell')} from (select $1::varchar as cell)", [text]
+        f"select {parse(type_, 'cell')} from (select $1::varchar as cell)", [text]
     ).fetchone()
     return row[0] if row else None
 
