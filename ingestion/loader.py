@@ -15,7 +15,7 @@ from ingestion import columnar, delimited, json_lines, ledger, lines
 from ingestion.contract import REJECTED_ROWS, ROW_ORIGIN, TABLES, Table
 from ingestion.landing import Fingerprint, LandingFile, Listing, fingerprint, list_files
 from ingestion.ledger import Change, Outcome, Status
-from ingestion.schema import SchemaMismatch, prepare, qualify
+from ingestion.schema import prepare, qualify
 from ingestion.staging import (
     STAGED,
     UNKNOWN_COLUMNS_NAMED,
@@ -32,11 +32,9 @@ __all__ = [
     "LoadReport",
     "LoadStopped",
     "Progress",
-    "SchemaMismatch",
     "TableLoad",
     "UnknownColumn",
     "load",
-    "prepare",
 ]
 
 # One transaction holds at most so much: small files share the cost of one, and what a kill
