@@ -47,16 +47,22 @@ def fit_calibration(
     *,
     method: Literal["platt", "beta"],
     ridge: float,
+    intercept_shrinkage: float = 0.0,
 ) -> Calibration:
     """Fit a calibration by penalised maximum likelihood.
 
     `log_odds` are log-odds of a model that never saw these rows, `labels` booleans. `ridge` weighs
     the squared distance to the map that changes nothing; it keeps a handful of rows from tearing
-    the map, and vanishes beside thousands. A weight that would come out negative is held at
-    `SMALLEST_WEIGHT` and the rest fitted anew, as the paper proposes.
+    the map, and vanishes beside thousands. `intercept_shrinkage` is the share, 0 to 1, of these
+    rows' shift in level that is taken back, the shift being the one constant that fits best when
+    added to all log-odds: rows of one month share what that month was like, so that thousands of
+    them say little about the level of the next, however well they show the shape. A weight that
+    would come out negative is held at `SMALLEST_WEIGHT` and the rest fitted anew, as the paper
+    proposes.
     """
     outcomes = np.asarray(labels, dtype=np.float64)
-    log_p, minus_log_not_p = _log_terms(np.asarray(log_odds, dtype=np.float64))
+    scores = np.asarray(log_odds, dtype=np.float64)
+    log_p, minus_log_not_p = _log_terms(scores)
     ones = np.ones_like(outcomes)
     if method == "platt":
         design = np.column_stack([log_p + minus_log_not_p, ones])
@@ -74,7 +80,18 @@ def fit_calibration(
             break
         held |= falling
         start = np.where(held, SMALLEST_WEIGHT, neutral)
-    return Calibration(float(weights[0]), float(weights[-2]), float(weights[-1]))
+    intercept = float(weights[-1])
+    if intercept_shrinkage:
+        shift = _logistic_regression(
+            np.column_stack([scores, ones]),
+            outcomes,
+            neutral=np.array([1.0, 0.0]),
+            start=np.array([1.0, 0.0]),
+            held=np.array([True, False]),
+            ridge=ridge,
+        )[-1]
+        intercept -= intercept_shrinkage * float(shift)
+    return Calibration(float(weights[0]), float(weights[-2]), intercept)
 
 
 def _logistic_regression(

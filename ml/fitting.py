@@ -139,7 +139,11 @@ def _calibrate(
     log_odds: npt.NDArray[np.float64], labels: npt.NDArray[np.bool_], params: TargetParams
 ) -> Calibration:
     return fit_calibration(
-        log_odds, labels, method=params.calibration.method, ridge=params.calibration.ridge
+        log_odds,
+        labels,
+        method=params.calibration.method,
+        ridge=params.calibration.ridge,
+        intercept_shrinkage=params.calibration.intercept_shrinkage,
     )
 
 

@@ -75,6 +75,7 @@ class CalibrationParams(_Section):
 
     method: Literal["platt", "beta"]
     ridge: float = Field(ge=0)
+    intercept_shrinkage: float = Field(ge=0, le=1)
 
 
 class ReasonParams(_Section):

@@ -69,3 +69,32 @@ def test_log_odds_that_are_all_the_same_become_the_base_rate() -> None:
     churned = np.arange(1_000) < 300
     calibration = fit_calibration(np.zeros(1_000), churned, method="beta", ridge=1.0)
     assert calibration.calibrate([0.0])[0] == pytest.approx(0.3, abs=0.005)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_shift_in_level_is_believed_only_in_part_and_the_shape_in_full(
+    method: Literal["platt", "beta"],
+) -> None:
+    # The month's outcomes are those of log-odds 0.8 higher than the model's, which is too sure of
+    # itself by twice: 2 (z - 0.8) for a true z. A shift of s fits best where sums are the same.
+    log_odds, churned = _truth(40_000, seed=4)
+    said = 2 * (log_odds - 0.8)
+    free, shrunk, taken_back = (
+        fit_calibration(said, churned, method=method, ridge=1.0, intercept_shrinkage=share)
+        for share in (0.0, 0.75, 1.0)
+    )
+    assert free.calibrate([0.0])[0] == pytest.approx(1 / (1 + np.exp(-0.8)), abs=0.02)
+    assert shrunk.weight_log_p == free.weight_log_p == taken_back.weight_log_p
+    shifts = [free.intercept - each.intercept for each in (shrunk, taken_back)]
+    assert shifts[0] == pytest.approx(0.75 * shifts[1])
+    # With the best constant added, the mean of the uncalibrated model is that of the outcomes.
+    assert (1 / (1 + np.exp(-(said + shifts[1])))).mean() == pytest.approx(churned.mean(), abs=1e-4)
+
+
+def test_a_good_model_in_an_unusual_month_stays_what_it_was() -> None:
+    log_odds, _ = _truth(40_000, seed=5)
+    unusual = np.random.default_rng(6).random(40_000) < 1 / (1 + np.exp(-(log_odds + 0.5)))
+    calibration = fit_calibration(
+        log_odds, unusual, method="platt", ridge=1.0, intercept_shrinkage=1.0
+    )
+    assert calibration.calibrate([-1.5])[0] == pytest.approx(1 / (1 + np.exp(1.5)), abs=0.01)
