@@ -314,6 +314,8 @@ def test_refs_go_from_staging_to_sync_and_never_back(project: Project) -> None:
         for model in project.models
         for parent in project.parents(model)
         if parent["resource_type"] == "model"
+        # The record of a build is written when all of it is there, also what is delivered.
+        and model["name"] != "fct_builds"
         and (
             LAYERS.index(layer(parent)) > LAYERS.index(layer(model))
             # Staging is one model per source, side by side.

@@ -20,13 +20,31 @@
 {%- endmacro %}
 
 
-{% macro content_id(columns) -%}
-    md5(
-        {%- for column in columns %}
-        {{ "|| " if not loop.first }}coalesce(
-            replace(cast({{ column }} as {{ dbt.type_string() }}), '|', '||') || '|=',
-            '|-'
-        )
+{#
+    Numbers and ids of our own come first and need no care; a text is followed by what no
+    text can hold unescaped, another mark if it is null.
+#}
+{% macro content_id(plain, texts) -%}
+    {{ return(adapter.dispatch('content_id', 'mailmart')(plain, texts)) }}
+{%- endmacro %}
+
+{% macro default__content_id(plain, texts) -%}
+    md5({{ content_of(plain, texts) }})
+{%- endmacro %}
+
+{% macro bigquery__content_id(plain, texts) -%}
+    to_hex(md5({{ content_of(plain, texts) }}))
+{%- endmacro %}
+
+{% macro content_of(plain, texts) -%}
+    concat(
+        {%- for column in plain %}
+        cast({{ column }} as {{ dbt.type_string() }}), '|',
+        {%- endfor %}
+        {%- for column in texts %}
+        coalesce(replace({{ column }}, '|', '||'), ''),
+        case when {{ column }} is null then '|-' else '|=' end
+        {{- "," if not loop.last }}
         {%- endfor %}
     )
 {%- endmacro %}

@@ -4,7 +4,10 @@
 
 
 {% macro days_between(earlier, later) -%}
-    ({{ dbt.datediff(earlier, later, 'microsecond') }} / 86400000000.0)
+    (
+        ({{ epoch_microseconds(later) }} - {{ epoch_microseconds(earlier) }})
+        / 86400000000.0
+    )
 {%- endmacro %}
 
 
@@ -40,4 +43,9 @@
 
 {% macro bigquery__epoch_microseconds(timestamp) -%}
     unix_micros(timestamp({{ timestamp }}))
+{%- endmacro %}
+
+
+{% macro clock_slot(timestamp, seconds) -%}
+    floor({{ epoch_microseconds(timestamp) }} / ({{ seconds }} * 1000000))
 {%- endmacro %}

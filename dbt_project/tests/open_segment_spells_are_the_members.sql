@@ -1,11 +1,14 @@
--- A member without an open spell has never entered, one spell too many never leaves;
--- only a build that goes back in time may differ from the history, which it leaves as
--- it is.
+-- A member without an open spell has never entered, one spell too many never leaves.
+-- Only the build that wrote the history is compared with it: one that goes back in
+-- time, or is made again after more data came, leaves the history as it is.
 with
 
 builds as (
-    select max(as_of) as newest_as_of
+    select count(*) as recorded
     from {{ source('history', 'segment_builds') }}
+    where
+        as_of = {{ as_of() }}
+        and built_at = {{ timestamp_literal(started_at()) }}
 ),
 
 members as (
@@ -35,7 +38,7 @@ final as (
     cross join builds
     where
         (members.profile_id is null or open_spells.profile_id is null)
-        and builds.newest_as_of = {{ as_of() }}
+        and builds.recorded > 0
 )
 
 select * from final

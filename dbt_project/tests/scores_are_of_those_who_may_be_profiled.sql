@@ -1,7 +1,7 @@
 -- Somebody who takes back the consent to profiling keeps a score that was made before,
 -- and a place in the segments that ask for it, unless each reader asks again.
 {%- set segments_with_scores = [] -%}
-{%- for segment in var('segments') if uses_scores(segment) -%}
+{%- for segment in segments() if uses_scores(segment) -%}
     {%- do segments_with_scores.append(segment.name) -%}
 {%- endfor %}
 with

@@ -16,6 +16,13 @@ active as (
     from {{ ref('int_cutoff_profiles__active') }}
 ),
 
+cutoffs as (
+    select
+        cutoff_at,
+        lag(cutoff_at) over (order by cutoff_at) as previous_cutoff_at
+    from {{ ref('int_cutoffs__listed') }}
+),
+
 email_engagements as (
     select
         *,
@@ -101,6 +108,14 @@ engaged as (
     group by cutoff_at, profile_key
 ),
 
+first_mails as (
+    select
+        profile_key,
+        min(received_at) as first_mailed_at
+    from messages
+    group by profile_key
+),
+
 mailed as (
     select
         active.cutoff_at,
@@ -114,12 +129,15 @@ mailed as (
             end
         ) as emails_received_last_{{ days }}_days,
         {%- endfor %}
-        min(messages.received_at) as first_mailed_at
+        max(messages.received_at) as last_mailed_at
     from active
     inner join messages
         on
             active.profile_key = messages.profile_key
             and messages.received_at <= active.cutoff_at
+            and {{ in_last_days(
+                'messages.received_at', mail_windows | max, 'active.cutoff_at'
+            ) }}
     group by active.cutoff_at, active.profile_key
 ),
 
@@ -142,18 +160,12 @@ refused as (
     group by active.cutoff_at, active.profile_key
 ),
 
-browsed as (
+-- A session is in a window if its newest event is.
+sessions as (
     select
         active.cutoff_at,
         active.profile_key,
-        {%- for days in session_windows %}
-        count(
-            distinct case
-                when {{ in_last_days('events.occurred_at', days, 'active.cutoff_at') }}
-                    then events.session_id
-            end
-        ) as web_sessions_last_{{ days }}_days,
-        {%- endfor %}
+        events.session_id,
         {%- for event_type, measure in [
             ('product_view', 'product_views'), ('add_to_cart', 'adds_to_cart'),
         ] %}
@@ -173,7 +185,58 @@ browsed as (
             active.profile_key = events.profile_key
             and events.occurred_at <= active.cutoff_at
             and events.known_from <= active.cutoff_at
-            and {{ in_last_days('events.occurred_at', 365, 'active.cutoff_at') }}
+            and {{ in_last_days(
+                'events.occurred_at', session_windows | max, 'active.cutoff_at'
+            ) }}
+    group by active.cutoff_at, active.profile_key, events.session_id
+),
+
+browsed as (
+    select
+        cutoff_at,
+        profile_key,
+        {%- for days in session_windows %}
+        count(
+            case
+                when {{ in_last_days('last_visited_at', days, 'cutoff_at') }}
+                    then session_id
+            end
+        ) as web_sessions_last_{{ days }}_days,
+        {%- endfor %}
+        sum(product_views_last_30_days) as product_views_last_30_days,
+        sum(adds_to_cart_last_30_days) as adds_to_cart_last_30_days
+    from sessions
+    group by cutoff_at, profile_key
+),
+
+-- From which cutoff on a visit is known: of those known at a cutoff the newest is the
+-- newest of all cutoffs up to it.
+visits as (
+    select
+        web_events.profile_key,
+        cutoffs.cutoff_at,
+        max(web_events.occurred_at) as occurred_at
+    from web_events
+    inner join cutoffs
+        on
+            web_events.known_from <= cutoffs.cutoff_at
+            and (
+                web_events.known_from > cutoffs.previous_cutoff_at
+                or cutoffs.previous_cutoff_at is null
+            )
+    group by web_events.profile_key, cutoffs.cutoff_at
+),
+
+last_visits as (
+    select
+        active.cutoff_at,
+        active.profile_key,
+        max(visits.occurred_at) as last_visited_at
+    from active
+    inner join visits
+        on
+            active.profile_key = visits.profile_key
+            and visits.cutoff_at <= active.cutoff_at
     group by active.cutoff_at, active.profile_key
 ),
 
@@ -233,8 +296,11 @@ final as (
         coalesce(browsed.web_sessions_last_{{ days }}_days, 0)
             as web_sessions_last_{{ days }}_days,
         {%- endfor %}
-        coalesce(browsed.product_views_last_30_days, 0) as product_views_last_30_days,
-        coalesce(browsed.adds_to_cart_last_30_days, 0) as adds_to_cart_last_30_days,
+        {%- for measure in ['product_views', 'adds_to_cart'] %}
+        cast(
+            coalesce(browsed.{{ measure }}_last_30_days, 0) as {{ dbt.type_bigint() }}
+        ) as {{ measure }}_last_30_days,
+        {%- endfor %}
         {%- for days in order_windows %}
         coalesce(shopped.orders_last_{{ days }}_days, 0)
             as orders_last_{{ days }}_days,
@@ -246,12 +312,19 @@ final as (
             as days_since_last_open,
         {{ days_between('engaged.last_click_at', 'active.cutoff_at') }}
             as days_since_last_click,
-        {{ days_between('browsed.last_visited_at', 'active.cutoff_at') }}
+        {{ days_between('last_visits.last_visited_at', 'active.cutoff_at') }}
             as days_since_last_visit,
         {{ days_between('shopped.last_order_at', 'active.cutoff_at') }}
             as days_since_last_order,
-        {{ days_between('mailed.first_mailed_at', 'active.cutoff_at') }}
-            as days_since_first_email
+        {{ days_between('mailed.last_mailed_at', 'active.cutoff_at') }}
+            as days_since_last_email,
+        {{ days_between(
+            'case
+                when first_mails.first_mailed_at <= active.cutoff_at
+                    then first_mails.first_mailed_at
+            end',
+            'active.cutoff_at',
+        ) }} as days_since_first_email
     from active
     left join engaged
         on
@@ -269,6 +342,11 @@ final as (
         on
             active.cutoff_at = browsed.cutoff_at
             and active.profile_key = browsed.profile_key
+    left join last_visits
+        on
+            active.cutoff_at = last_visits.cutoff_at
+            and active.profile_key = last_visits.profile_key
+    left join first_mails on active.profile_key = first_mails.profile_key
     left join shopped
         on
             active.cutoff_at = shopped.cutoff_at

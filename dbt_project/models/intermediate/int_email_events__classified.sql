@@ -5,9 +5,11 @@ engagements as (
     where event_type in ('open', 'click')
 ),
 
-deliveries as (
-    select * from {{ ref('int_email_events__deduplicated') }}
-    where event_type = 'delivered' and message_id is not null
+messages as (
+    select
+        *,
+        {{ timestamp_add('second', 2, 'delivered_at') }} as too_fast_until
+    from {{ ref('int_messages__sent') }}
 ),
 
 patterns as (
@@ -38,26 +40,16 @@ message_clicks as (
     where event_type = 'click' and message_id is not null
 ),
 
-first_deliveries as (
-    select
-        profile_key,
-        message_id,
-        min(occurred_at) as delivered_at,
-        {{ timestamp_add('second', 2, 'min(occurred_at)') }} as too_fast_until
-    from deliveries
-    group by profile_key, message_id
-),
-
 fast_clicks as (
     select message_clicks.email_event_id
     from message_clicks
-    inner join first_deliveries
+    inner join messages
         on
-            message_clicks.profile_key = first_deliveries.profile_key
-            and message_clicks.message_id = first_deliveries.message_id
+            message_clicks.profile_key = messages.profile_key
+            and message_clicks.message_id = messages.message_id
     where
-        message_clicks.occurred_at >= first_deliveries.delivered_at
-        and message_clicks.occurred_at < first_deliveries.too_fast_until
+        message_clicks.occurred_at >= messages.delivered_at
+        and message_clicks.occurred_at < messages.too_fast_until
 ),
 
 -- Only a message with clicks on three links can hold a burst.
@@ -79,40 +71,70 @@ suspect_clicks as (
             and message_clicks.message_id = suspect_messages.message_id
 ),
 
+-- A span of 10 s begins in one slot of the clock and ends in it or in the next. Joined
+-- through these, a message with very many clicks does not meet itself whole.
+slotted_clicks as (
+    select
+        *,
+        {{ clock_slot('occurred_at', 10) }} as slot
+    from suspect_clicks
+),
+
+reachable_clicks as (
+    select
+        *,
+        slot as span_slot
+    from slotted_clicks
+    union all
+    select
+        *,
+        slot - 1 as span_slot
+    from slotted_clicks
+),
+
 -- A span that holds a burst can be moved until it begins with one of its clicks.
 spans as (
     select distinct
         profile_key,
         message_id,
+        slot,
         occurred_at as begins_at,
         {{ timestamp_add('second', 10, 'occurred_at') }} as ends_at
-    from suspect_clicks
+    from slotted_clicks
 ),
 
 bursts as (
     select
         spans.profile_key,
         spans.message_id,
+        spans.slot,
         spans.begins_at,
         spans.ends_at
     from spans
-    inner join suspect_clicks
+    inner join reachable_clicks
         on
-            spans.profile_key = suspect_clicks.profile_key
-            and spans.message_id = suspect_clicks.message_id
-            and suspect_clicks.occurred_at between spans.begins_at and spans.ends_at
-    group by spans.profile_key, spans.message_id, spans.begins_at, spans.ends_at
-    having count(distinct suspect_clicks.url) >= 3
+            spans.profile_key = reachable_clicks.profile_key
+            and spans.message_id = reachable_clicks.message_id
+            and spans.slot = reachable_clicks.span_slot
+            and reachable_clicks.occurred_at between spans.begins_at and spans.ends_at
+    group by
+        spans.profile_key,
+        spans.message_id,
+        spans.slot,
+        spans.begins_at,
+        spans.ends_at
+    having count(distinct reachable_clicks.url) >= 3
 ),
 
 burst_clicks as (
-    select distinct suspect_clicks.email_event_id
-    from suspect_clicks
+    select distinct reachable_clicks.email_event_id
+    from reachable_clicks
     inner join bursts
         on
-            suspect_clicks.profile_key = bursts.profile_key
-            and suspect_clicks.message_id = bursts.message_id
-            and suspect_clicks.occurred_at between bursts.begins_at and bursts.ends_at
+            reachable_clicks.profile_key = bursts.profile_key
+            and reachable_clicks.message_id = bursts.message_id
+            and reachable_clicks.span_slot = bursts.slot
+            and reachable_clicks.occurred_at between bursts.begins_at and bursts.ends_at
 ),
 
 reasoned as (

@@ -1,106 +1,108 @@
+{#-
+    Nearly all events have no copies and pass unsorted; only those that may be copies meet
+    the exact rules. The relations are named twice rather than imported once: a wide CTE
+    with two readers would be kept in memory whole.
+-#}
+{%- set content = ['email', 'message_id', 'event_type', 'occurred_at', 'url'] -%}
 with
 
-raw_events as (
-    select * from {{ ref('stg_email__events') }}
-    where occurred_at <= {{ as_of() }}
+repeated_hashes as (
+    select * from {{ ref('int_email_events__repeated') }}
 ),
 
 profiles as (
     select * from {{ ref('int_profiles__resolved') }}
 ),
 
-events as (
-    select
-        profiles.profile_id,
-        profiles.profile_key,
-        raw_events.event_id,
-        raw_events.event_type,
-        raw_events.message_id,
-        raw_events.campaign_id,
-        raw_events.url,
-        raw_events.user_agent,
-        raw_events.ip,
-        raw_events.is_machine,
-        raw_events.bounce_type,
-        raw_events.provider,
-        raw_events.occurred_at,
-        {{ row_hash([
-            'profiles.profile_key', 'raw_events.message_id', 'raw_events.event_type',
-            'raw_events.occurred_at', 'raw_events.url',
-        ]) }} as content_hash
-    from raw_events
-    inner join profiles on raw_events.email = profiles.email
+single_events as (
+    {{ without_copies(ref('int_email_events__hashed'), 'repeated_hashes') }}
+),
+
+possible_copies as (
+    {{ with_possible_copies(ref('int_email_events__hashed'), 'repeated_hashes') }}
 ),
 
 numbered_by_content as (
-    {{ number_copies(
-        'events',
-        'content_hash',
-        ['profile_key', 'message_id', 'event_type', 'occurred_at', 'url'],
-        [
-            'event_id nulls last', 'campaign_id nulls last', 'user_agent nulls last',
-            'ip nulls last', 'is_machine nulls last', 'bounce_type nulls last',
-            'provider nulls last',
-        ],
-        'content_copy',
-    ) }}
-),
-
--- The flag of any copy counts, also of one that is dropped here.
-flagged_copies as (
-    select distinct
-        content_hash,
-        profile_key,
-        message_id,
-        event_type,
-        occurred_at,
-        url
-    from numbered_by_content
-    where content_copy > 1 and is_machine
-),
-
-distinct_contents as (
     select
-        copies.*,
-        coalesce(copies.is_machine, false) or flagged_copies.content_hash is not null
-            as is_flagged,
-        case
-            when copies.provider is not null and copies.event_id is not null
-                then {{ row_hash([
-                    'copies.profile_key', 'copies.provider', 'copies.event_id',
-                ]) }}
-        end as id_hash
-    from numbered_by_content as copies
-    left join flagged_copies
-        on
-            -- The hash is for speed, the rest for truth.
-            copies.content_hash = flagged_copies.content_hash
-            and copies.profile_key = flagged_copies.profile_key
-            and copies.message_id is not distinct from flagged_copies.message_id
-            and copies.event_type = flagged_copies.event_type
-            and copies.occurred_at = flagged_copies.occurred_at
-            and copies.url is not distinct from flagged_copies.url
-    where copies.content_copy = 1
+        *,
+        row_number() over (
+            partition by {{ content | join(', ') }}
+            order by
+                event_id asc nulls last,
+                campaign_id asc nulls last,
+                user_agent asc nulls last,
+                ip asc nulls last,
+                is_machine asc nulls last,
+                bounce_type asc nulls last,
+                provider asc nulls last
+        ) as content_copy,
+        -- The flag of any copy counts, also of one that is dropped here.
+        max(case when is_machine then 1 else 0 end) over (
+            partition by {{ content | join(', ') }}
+        ) as flag
+    from possible_copies
 ),
 
 numbered_by_id as (
-    {{ number_copies(
-        'distinct_contents',
-        'id_hash',
-        ['profile_key', 'provider', 'event_id'],
-        ['occurred_at', 'message_id nulls last', 'event_type', 'url nulls last'],
-        'id_copy',
-    ) }}
+    select
+        *,
+        row_number() over (
+            partition by email, provider, event_id
+            order by
+                occurred_at asc,
+                message_id asc nulls last,
+                event_type asc,
+                url asc nulls last
+        ) as id_copy
+    from numbered_by_content
+    where content_copy = 1
 ),
 
 distinct_events as (
     select
-        *,
-        {{ content_id([
-            'profile_id', 'message_id', 'event_type', 'occurred_at', 'url',
-        ]) }} as email_event_id
+        email,
+        event_type,
+        message_id,
+        campaign_id,
+        url,
+        user_agent,
+        bounce_type,
+        coalesce(is_machine, false) as is_flagged,
+        occurred_at
+    from single_events
+    union all
+    select
+        email,
+        event_type,
+        message_id,
+        campaign_id,
+        url,
+        user_agent,
+        bounce_type,
+        flag = 1 as is_flagged,
+        occurred_at
     from numbered_by_id
-    where id_copy = 1
+    where id_copy = 1 or provider is null or event_id is null
+),
+
+identified as (
+    select
+        distinct_events.*,
+        profiles.profile_id,
+        profiles.profile_key,
+        {{ content_id(
+            plain=[
+                'profiles.profile_id',
+                epoch_microseconds('distinct_events.occurred_at'),
+            ],
+            texts=[
+                'distinct_events.event_type',
+                'distinct_events.message_id',
+                'distinct_events.url',
+            ],
+        ) }} as email_event_id
+    from distinct_events
+    inner join profiles on distinct_events.email = profiles.email
 ),
 
 final as (
@@ -115,12 +117,10 @@ final as (
         campaign_id,
         url,
         user_agent,
-        ip,
         bounce_type,
-        provider,
         is_flagged,
         occurred_at
-    from distinct_events
+    from identified
 )
 
 select * from final

@@ -55,7 +55,8 @@ weighted as (
 final as (
     select
         profile_key,
-        sum(weighted_points) as engagement_score
+        -- The last digits of a sum hang on its order, which is another each time.
+        round(sum(weighted_points), 10) as engagement_score
     from weighted
     group by profile_key
 )

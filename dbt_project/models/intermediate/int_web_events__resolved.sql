@@ -1,15 +1,16 @@
+{#- Written like int_email_events__deduplicated, and for the same reason. -#}
+{%- set content = [
+    'anonymous_id', 'email', 'event_type', 'occurred_at', 'url', 'product_id',
+] -%}
+{%- set columns = [
+    'anonymous_id', 'email', 'event_type', 'session_id', 'url', 'referrer', 'utm_source',
+    'utm_medium', 'utm_campaign', 'product_id', 'category', 'device_type', 'country',
+    'region', 'city', 'quantity', 'unit_price', 'occurred_at',
+] -%}
 with
 
-events as (
-    select
-        *,
-        {{ row_hash([
-            'anonymous_id', 'email', 'event_type', 'occurred_at', 'url', 'product_id',
-        ]) }} as content_hash
-    from {{ ref('stg_web__events') }}
-    where
-        occurred_at <= {{ as_of() }}
-        and (anonymous_id is not null or email is not null)
+repeated_hashes as (
+    select * from {{ ref('int_web_events__repeated') }}
 ),
 
 visitors as (
@@ -20,47 +21,60 @@ profiles as (
     select * from {{ ref('int_profiles__resolved') }}
 ),
 
-numbered_by_content as (
-    {{ number_copies(
-        'events',
-        'content_hash',
-        ['anonymous_id', 'email', 'event_type', 'occurred_at', 'url', 'product_id'],
-        [
-            'event_id nulls last', 'session_id nulls last', 'referrer nulls last',
-            'utm_source nulls last', 'utm_medium nulls last', 'utm_campaign nulls last',
-            'category nulls last', 'quantity nulls last', 'unit_price nulls last',
-            'device_type nulls last', 'country nulls last', 'region nulls last',
-            'city nulls last',
-            'cast(properties as ' ~ dbt.type_string() ~ ') nulls last',
-        ],
-        'content_copy',
-    ) }}
+single_events as (
+    {{ without_copies(ref('int_web_events__hashed'), 'repeated_hashes') }}
 ),
 
-distinct_contents as (
+possible_copies as (
+    {{ with_possible_copies(ref('int_web_events__hashed'), 'repeated_hashes') }}
+),
+
+numbered_by_content as (
     select
         *,
-        case
-            when event_id is not null
-                then {{ row_hash(['anonymous_id', 'email', 'event_id']) }}
-        end as id_hash
+        row_number() over (
+            partition by {{ content | join(', ') }}
+            order by
+                event_id asc nulls last,
+                session_id asc nulls last,
+                referrer asc nulls last,
+                utm_source asc nulls last,
+                utm_medium asc nulls last,
+                utm_campaign asc nulls last,
+                category asc nulls last,
+                quantity asc nulls last,
+                unit_price asc nulls last,
+                device_type asc nulls last,
+                country asc nulls last,
+                region asc nulls last,
+                city asc nulls last,
+                cast(properties as {{ dbt.type_string() }}) asc nulls last
+        ) as content_copy
+    from possible_copies
+),
+
+numbered_by_id as (
+    select
+        *,
+        row_number() over (
+            partition by anonymous_id, email, event_id
+            order by
+                occurred_at asc,
+                event_type asc,
+                url asc nulls last,
+                product_id asc nulls last
+        ) as id_copy
     from numbered_by_content
     where content_copy = 1
 ),
 
-numbered_by_id as (
-    {{ number_copies(
-        'distinct_contents',
-        'id_hash',
-        ['anonymous_id', 'email', 'event_id'],
-        ['occurred_at', 'event_type', 'url nulls last', 'product_id nulls last'],
-        'id_copy',
-    ) }}
-),
-
 distinct_events as (
-    select * from numbered_by_id
-    where id_copy = 1
+    select {{ columns | join(', ') }}
+    from single_events
+    union all
+    select {{ columns | join(', ') }}
+    from numbered_by_id
+    where id_copy = 1 or event_id is null
 ),
 
 -- An event with an address of its own is that person's, whoever else used the browser.
@@ -86,10 +100,19 @@ owned as (
 
 final as (
     select
-        {{ content_id([
-            'profiles.profile_id', 'owned.is_stitched', 'owned.anonymous_id',
-            'owned.event_type', 'owned.occurred_at', 'owned.url', 'owned.product_id',
-        ]) }} as web_event_id,
+        {{ content_id(
+            plain=[
+                'profiles.profile_id',
+                epoch_microseconds('owned.occurred_at'),
+                'owned.is_stitched',
+            ],
+            texts=[
+                'owned.event_type',
+                'owned.anonymous_id',
+                'owned.url',
+                'owned.product_id',
+            ],
+        ) }} as web_event_id,
         profiles.profile_id,
         profiles.profile_key,
         owned.event_type,

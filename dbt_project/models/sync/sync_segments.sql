@@ -1,4 +1,4 @@
-{%- set segments = var('segments') -%}
+{%- set segments = segments() -%}
 with
 
 final as (

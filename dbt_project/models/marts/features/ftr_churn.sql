@@ -47,6 +47,7 @@ final as (
         measured.days_since_last_click,
         measured.days_since_last_visit,
         measured.days_since_last_order,
+        measured.days_since_last_email,
         measured.days_since_first_email,
         churned.is_churned
     from measured

@@ -1,11 +1,15 @@
 with
 
 messages as (
+    select * from {{ ref('int_messages__featured') }}
+    where message_id is not null
+),
+
+sent_messages as (
     select
         *,
         {{ timestamp_add('hour', 72, 'sent_at') }} as horizon_at
-    from {{ ref('int_messages__featured') }}
-    where message_id is not null
+    from {{ ref('int_messages__sent') }}
 ),
 
 opens as (
@@ -19,14 +23,15 @@ profiles as (
 
 opened_in_time as (
     select distinct
-        messages.profile_key,
-        messages.message_id
-    from messages
+        sent_messages.profile_key,
+        sent_messages.message_id
+    from sent_messages
     inner join opens
         on
-            messages.profile_key = opens.profile_key
-            and messages.message_id = opens.message_key
-            and opens.occurred_at between messages.sent_at and messages.horizon_at
+            sent_messages.profile_key = opens.profile_key
+            and sent_messages.message_id = opens.message_key
+            and opens.occurred_at between sent_messages.sent_at
+            and sent_messages.horizon_at
 ),
 
 final as (
@@ -39,29 +44,24 @@ final as (
         messages.emails_received_last_7_days,
         messages.emails_received_last_30_days,
         messages.emails_received_last_90_days,
-        messages.emails_opened_last_7_days,
         messages.emails_opened_last_30_days,
         messages.emails_opened_last_90_days,
         messages.links_clicked_last_30_days,
         messages.links_clicked_last_90_days,
-        messages.visit_days_last_7_days,
         messages.visit_days_last_30_days,
         messages.lifetime_emails_received,
         messages.lifetime_emails_opened,
         messages.lifetime_links_clicked,
         messages.lifetime_orders,
-        messages.category_emails_received_last_365_days,
-        messages.category_emails_opened_last_365_days,
         messages.open_rate_last_90_days,
         messages.lifetime_open_rate,
-        messages.category_open_rate_last_365_days,
         messages.days_since_last_email,
         messages.days_since_last_open,
         messages.days_since_last_click,
         messages.days_since_last_visit,
         messages.days_since_first_email,
         case
-            when messages.horizon_at <= {{ as_of() }}
+            when messages.sent_at <= {{ timestamp_add('hour', -72, as_of()) }}
                 then opened_in_time.message_id is not null
         end as is_opened
     from messages

@@ -34,21 +34,10 @@ newer_builds as (
     where as_of >= {{ as_of() }}
 ),
 
-{% if is_incremental() %}
 open_spells as (
     select * from {{ this }}
     where exited_at is null
 ),
-{% else %}
-open_spells as (
-    select
-        profile_id,
-        segment,
-        {{ as_of() }} as entered_at
-    from members
-    where false
-),
-{% endif %}
 
 entered as (
     select

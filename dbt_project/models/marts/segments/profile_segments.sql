@@ -2,7 +2,7 @@
     All rules in one pass over the signals: each profile meets each segment's name once,
     and the name chooses the rule.
 -#}
-{%- set segments = var('segments') -%}
+{%- set segments = segments() -%}
 with
 
 signals as (
