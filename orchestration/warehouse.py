@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
     _started_at: datetime = PrivateAttr()
     _as_of: datetime = PrivateAttr()
     _run_id: str = PrivateAttr()
+    _at_end: ExitStack = PrivateAttr()
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
@@ -58,7 +59,8 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
             )
             with self.connect() as connection:
                 keep_key(connection)
-            yield self
+            with ExitStack() as self._at_end:
+                yield self
 
     @property
     def file(self) -> Path:
@@ -84,6 +86,10 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
     def run_id(self) -> str:
         """Dagster's id of the run."""
         return self._run_id
+
+    def call_at_end(self, function: Callable[..., None], *arguments: object) -> None:
+        """Call a function when the run is over, however it ends, while it still holds the file."""
+        self._at_end.callback(function, *arguments)
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
