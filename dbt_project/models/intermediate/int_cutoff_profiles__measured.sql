@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {#-
     What was known at each cutoff, and not a moment more: opens and clicks up to 10 s
     before (a burst is recognised that late), web events of a visitor from the log-in
@@ -108,12 +109,39 @@ engaged as (
     group by cutoff_at, profile_key
 ),
 
-first_mails as (
+-- From which cutoff on a message, or a visit, is known: what holds at a cutoff is the
+-- sum, the least or the greatest of all cutoffs up to it.
+messages_by_cutoff as (
     select
-        profile_key,
-        min(received_at) as first_mailed_at
+        messages.profile_key,
+        cutoffs.cutoff_at,
+        count(*) as emails_received,
+        min(messages.received_at) as first_mailed_at,
+        max(messages.received_at) as last_mailed_at
     from messages
-    group by profile_key
+    inner join cutoffs
+        on
+            messages.received_at <= cutoffs.cutoff_at
+            and (
+                messages.received_at > cutoffs.previous_cutoff_at
+                or cutoffs.previous_cutoff_at is null
+            )
+    group by messages.profile_key, cutoffs.cutoff_at
+),
+
+mailed_ever as (
+    select
+        active.cutoff_at,
+        active.profile_key,
+        sum(messages.emails_received) as lifetime_emails_received,
+        min(messages.first_mailed_at) as first_mailed_at,
+        max(messages.last_mailed_at) as last_mailed_at
+    from active
+    inner join messages_by_cutoff as messages
+        on
+            active.profile_key = messages.profile_key
+            and messages.cutoff_at <= active.cutoff_at
+    group by active.cutoff_at, active.profile_key
 ),
 
 mailed as (
@@ -127,9 +155,9 @@ mailed as (
                     {{ in_last_days('messages.received_at', days, 'active.cutoff_at') }}
                     then 1
             end
-        ) as emails_received_last_{{ days }}_days,
+        ) as emails_received_last_{{ days }}_days
+        {{- "," if not loop.last }}
         {%- endfor %}
-        max(messages.received_at) as last_mailed_at
     from active
     inner join messages
         on
@@ -209,8 +237,6 @@ browsed as (
     group by cutoff_at, profile_key
 ),
 
--- From which cutoff on a visit is known: of those known at a cutoff the newest is the
--- newest of all cutoffs up to it.
 visits as (
     select
         web_events.profile_key,
@@ -273,7 +299,58 @@ shopped as (
     group by active.cutoff_at, active.profile_key
 ),
 
-final as (
+-- Days on which the person opened, clicked or ordered.
+activities as (
+    select
+        active.cutoff_at,
+        active.profile_key,
+        events.occurred_at
+    from active
+    inner join email_engagements as events
+        on
+            active.profile_key = events.profile_key
+            and events.is_human
+            and events.occurred_at <= active.settled_at
+            and {{ in_last_days('events.occurred_at', 365, 'active.cutoff_at') }}
+    union all
+    select
+        active.cutoff_at,
+        active.profile_key,
+        orders.ordered_at as occurred_at
+    from active
+    inner join profiles on active.profile_key = profiles.profile_key
+    inner join orders
+        on
+            profiles.email = orders.email
+            and orders.known_from <= active.cutoff_at
+            and (
+                orders.superseded_at is null
+                or orders.superseded_at > active.cutoff_at
+            )
+            and {{ in_last_days('orders.ordered_at', 365, 'active.cutoff_at') }}
+),
+
+active_days as (
+    select
+        cutoff_at,
+        profile_key,
+        cast(occurred_at as date) as active_date,
+        max(occurred_at) as last_active_at
+    from activities
+    group by cutoff_at, profile_key, cast(occurred_at as date)
+),
+
+lively as (
+    select
+        cutoff_at,
+        profile_key,
+        count(*) as active_days_last_365_days,
+        max(last_active_at) as last_active_at
+    from active_days
+    group by cutoff_at, profile_key
+),
+
+measured as (
     select
         active.cutoff_at,
         active.profile_key,
@@ -316,15 +393,16 @@ final as (
             as days_since_last_visit,
         {{ days_between('shopped.last_order_at', 'active.cutoff_at') }}
             as days_since_last_order,
-        {{ days_between('mailed.last_mailed_at', 'active.cutoff_at') }}
+        cast(
+            coalesce(mailed_ever.lifetime_emails_received, 0) as {{ dbt.type_bigint() }}
+        ) as lifetime_emails_received,
+        coalesce(lively.active_days_last_365_days, 0) as active_days_last_365_days,
+        {{ days_between('lively.last_active_at', 'active.cutoff_at') }}
+            as days_since_last_activity,
+        {{ days_between('mailed_ever.last_mailed_at', 'active.cutoff_at') }}
             as days_since_last_email,
-        {{ days_between(
-            'case
-                when first_mails.first_mailed_at <= active.cutoff_at
-                    then first_mails.first_mailed_at
-            end',
-            'active.cutoff_at',
-        ) }} as days_since_first_email
+        {{ days_between('mailed_ever.first_mailed_at', 'active.cutoff_at') }}
+            as days_since_first_email
     from active
     left join engaged
         on
@@ -346,11 +424,41 @@ final as (
         on
             active.cutoff_at = last_visits.cutoff_at
             and active.profile_key = last_visits.profile_key
-    left join first_mails on active.profile_key = first_mails.profile_key
+    left join mailed_ever
+        on
+            active.cutoff_at = mailed_ever.cutoff_at
+            and active.profile_key = mailed_ever.profile_key
+    left join lively
+        on
+            active.cutoff_at = lively.cutoff_at
+            and active.profile_key = lively.profile_key
     left join shopped
         on
             active.cutoff_at = shopped.cutoff_at
             and active.profile_key = shopped.profile_key
+),
+
+-- How much was to be expected of this person, had nothing changed: a rate of engagement
+-- drawn towards 1 in 5 while little is known, and an age of 30 to 365 days.
+rated as (
+    select
+        *,
+        least(
+            (emails_opened_last_365_days + 1.0) / (lifetime_emails_received + 5.0), 0.99
+        ) as open_rate,
+        greatest(least(coalesce(days_since_first_email, 60.0), 365.0), 30.0) as age_days
+    from measured
+),
+
+final as (
+    select
+        *,
+        orders_last_365_days * 30.0 / age_days
+        - emails_received_last_30_days * ln(1.0 - open_rate)
+            as expected_engagements_next_30_days,
+        days_since_last_activity * active_days_last_365_days / age_days
+            as expected_active_days_since_last_activity
+    from rated
 )
 
 select * from final
