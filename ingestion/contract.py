@@ -33,7 +33,8 @@ class Column:
     """One column of a raw table.
 
     `values` lists the only values that an enum takes; free text has none listed.
-    `is_bounded_time` marks times before 2000 or after the load as unusable.
+    `is_bounded_time` marks times before 2000 or after the load as unusable. `since` is the
+    version of the schema that brought the column: warehouses of an older one lack it rightly.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Column:
     is_required: bool = False
     values: tuple[str, ...] = ()
     is_bounded_time: bool = False
+    since: int = 1
 
     @property
     def sql_type(self) -> str:
@@ -235,13 +237,18 @@ LOADED_FILES: Final = Table(
         Column("size_bytes", "integer", is_required=True),
         Column("modified_at", "timestamp", is_required=True),
         Column("content_hash", "text"),
-        Column("status", "text", is_required=True, values=("loaded", "rejected", "changed")),
+        Column(
+            "status",
+            "text",
+            is_required=True,
+            values=("loaded", "rejected", "changed", "unread"),
+        ),
         Column("rows_loaded", "integer", is_required=True),
         Column("rows_rejected", "integer", is_required=True),
         Column("unknown_columns", "json", is_required=True),
         Column("reason", "text"),
         Column("loaded_at", "timestamp", is_required=True),
-        Column("gone_at", "timestamp"),
+        Column("gone_at", "timestamp", since=2),
     ),
 )
 

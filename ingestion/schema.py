@@ -30,12 +30,15 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
 
     Missing tables and columns are added, columns the contract does not know are left alone.
     All of it happens or none. Raises `SchemaMismatch` where a relation is no table, a column
-    has another type, or a newer version of this program made the warehouse.
+    has another type, what files were loaded into has been dropped, or a newer version of this
+    program made the warehouse.
     """
     connection.begin()
     try:
         connection.execute(f"create schema if not exists {quote(SCHEMA)}")
-        _refuse_newer(connection)
+        version = _read_version(connection)
+        _refuse_newer(version)
+        _refuse_losses(connection, version)
         for table in TABLES.values():
             _bring_up(connection, table, (*table.columns, *ROW_ORIGIN))
         for table in (LOADED_FILES, REJECTED_ROWS, _VERSION_TABLE):
@@ -53,16 +56,81 @@ def qualify(table: Table) -> str:
     return f"{quote(SCHEMA)}.{quote(table.name)}"
 
 
-def _refuse_newer(connection: duckdb.DuckDBPyConnection) -> None:
+def _read_version(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Return the version that the warehouse was prepared for last; None if it never was."""
     if not _read_columns(connection, _VERSION_TABLE):
-        return
+        return None
     row = connection.execute(f"select max(version) from {qualify(_VERSION_TABLE)}").fetchone()
-    version = row[0] if row else None
+    version: int | None = row[0] if row else None
+    return version
+
+
+def _refuse_newer(version: int | None) -> None:
     if version is not None and version > SCHEMA_VERSION:
         raise SchemaMismatch(
             f"the warehouse has version {version} of the raw schema and this program knows "
             f"{SCHEMA_VERSION}; upgrade mailmart or name another file with --warehouse"
         )
+
+
+def _refuse_losses(connection: duckdb.DuckDBPyConnection, version: int | None) -> None:
+    """Raise where a table or column that files were loaded into is no longer there.
+
+    Made anew it would stay empty, because the files count as loaded: a consent without its end
+    never ends, and a refusal that is forgotten is no refusal.
+    """
+    version = version or SCHEMA_VERSION
+    if not _read_columns(connection, LOADED_FILES):
+        for table in TABLES.values():
+            if _holds_rows_of_files(connection, table):
+                raise _tell_loss(
+                    f"{SCHEMA}.{LOADED_FILES.name} is gone, though rows of files are in "
+                    f"{SCHEMA}.{table.name}, which would be loaded again"
+                )
+        return
+    if _holds_rows(connection, LOADED_FILES):
+        _refuse_loss(connection, LOADED_FILES, LOADED_FILES.columns, version)
+    for name, rows_loaded, rows_rejected in connection.execute(
+        "select table_name, sum(rows_loaded), sum(rows_rejected) "
+        f"from {qualify(LOADED_FILES)} group by table_name order by table_name"
+    ).fetchall():
+        if rows_loaded and name in TABLES:
+            columns = (*TABLES[name].columns, *ROW_ORIGIN)
+            _refuse_loss(connection, TABLES[name], columns, version)
+        if rows_rejected:
+            _refuse_loss(connection, REJECTED_ROWS, REJECTED_ROWS.columns, version)
+
+
+def _refuse_loss(
+    connection: duckdb.DuckDBPyConnection, table: Table, columns: tuple[Column, ...], version: int
+) -> None:
+    present = _read_columns(connection, table)
+    if not present:
+        raise _tell_loss(f"{SCHEMA}.{table.name} is gone, though files were loaded into it")
+    lost = [c.name for c in columns if c.since <= version and c.name.lower() not in present]
+    if lost:
+        raise _tell_loss(
+            f"{SCHEMA}.{table.name} has lost the column {lost[0]}, though files were loaded into it"
+        )
+
+
+def _tell_loss(what: str) -> SchemaMismatch:
+    return SchemaMismatch(
+        f"{what}; restore the warehouse from a backup, or name a new file with --warehouse and "
+        "load the landing folder into it"
+    )
+
+
+def _holds_rows(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    return bool(connection.execute(f"select 1 from {qualify(table)} limit 1").fetchone())
+
+
+def _holds_rows_of_files(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    """Tell whether our loader has filled a table; another one gives its rows no file."""
+    if "_file" not in _read_columns(connection, table):
+        return False
+    query = f"select 1 from {qualify(table)} where _file is not null limit 1"
+    return bool(connection.execute(query).fetchone())
 
 
 def _bring_up(

@@ -59,6 +59,56 @@ def test_a_ledger_of_the_first_version_learns_which_files_are_gone(world: World)
     assert world.column("from raw.schema_version") == [SCHEMA_VERSION]
 
 
+OPT_OUT = ADA.replace("granted", "withdrawn")
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (
+            "alter table raw.consents drop column expires_at",
+            r"raw\.consents has lost the column expires_at, though files were loaded into it; "
+            "restore the warehouse from a backup, or name a new file with --warehouse",
+        ),
+        ("alter table raw.consents drop column _file", r"raw\.consents has lost the column _file"),
+        ("drop table raw.consents", r"raw\.consents is gone, though files were loaded into it"),
+        ("drop table raw.rejected_rows", r"raw\.rejected_rows is gone"),
+        ("alter table raw.rejected_rows drop column reason", r"has lost the column reason"),
+        ("drop table raw.loaded_files", r"raw\.loaded_files is gone, though rows of files are in"),
+        ("alter table raw.loaded_files drop column status", r"has lost the column status"),
+        (
+            "drop table raw.schema_version; drop table raw.consents",
+            r"raw\.consents is gone",
+        ),
+    ],
+)
+def test_what_files_were_loaded_into_does_not_come_back_empty(
+    world: World, loss: str, message: str
+) -> None:
+    world.write("consents/a.csv", CONSENTS_HEADER + OPT_OUT + "bo@example.com,profiling,?,2024\n")
+    world.load()
+    world.warehouse.execute(loss)
+    tables = world.rows("select table_name, column_name from duckdb_columns() order by all")
+
+    with pytest.raises(SchemaMismatch, match=message):
+        world.load(LOADED_AT + timedelta(days=1))
+
+    assert world.rows("select table_name, column_name from duckdb_columns() order by all") == tables
+
+
+def test_what_no_file_was_loaded_into_is_made_again(world: World) -> None:
+    world.write("consents/a.csv", CONSENTS_HEADER + OPT_OUT)
+    world.load()
+    world.warehouse.execute("alter table raw.orders drop column currency")
+    world.warehouse.execute("drop table raw.products; drop table raw.rejected_rows")
+
+    assert not world.load(LOADED_AT + timedelta(days=1)).problems
+
+    assert world.column("select count(currency) from raw.orders") == [0]
+    assert world.column("select count(*) from raw.rejected_rows") == [0]
+    assert world.column("select count(*) from raw.consents") == [1]
+
+
 def test_a_column_of_another_type_is_named_with_a_way_out_and_nothing_is_made() -> None:
     connection = duckdb.connect()
     connection.execute("create schema raw; create table raw.orders (total_amount varchar)")
