@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import re
 import stat
 import zlib
 from collections.abc import Iterator, Mapping
@@ -61,11 +62,16 @@ class LandingFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a landing folder holds: data files, and what is left aside with a word on why."""
+    """What a landing folder holds: data files, and what is left aside with a word on why.
+
+    `unread` are files that no reader is for, in a table's folder or under a name so near to the
+    table's that they may have been meant for it.
+    """
 
     files: tuple[LandingFile, ...]
     folders: frozenset[str]
     unreadable: tuple[tuple[LandingFile, str], ...]
+    unread: tuple[tuple[LandingFile, str], ...]
     warnings: tuple[str, ...]
 
 
@@ -90,34 +96,39 @@ def list_files(landing: Path) -> Listing:
     files: list[LandingFile] = []
     folders: set[str] = set()
     unreadable: list[tuple[LandingFile, str]] = []
+    unread: list[tuple[LandingFile, str]] = []
     warnings: list[str] = []
     for entry in sorted(landing.iterdir()):
-        name = _printable(entry.name)
         if _is_no_data(entry.name):
             continue
-        if not entry.is_dir():
-            warnings.append(f"{name} lies in no table's folder and is not loaded")
-        elif entry.name not in TABLES:
-            warnings.append(
-                f"the folder {name} is of no known table and is not loaded; "
-                f"tables are {', '.join(TABLES)}"
-            )
-        else:
+        table, astray = _find_table(entry)
+        if astray is None:
             folders.add(entry.name)
-            denied: list[tuple[Path, OSError]] = []
-            for location in sorted(_walk(entry, denied)):
-                relative = location.relative_to(landing).as_posix()
-                found = _look_at(entry.name, relative, location)
-                if isinstance(found, LandingFile):
-                    files.append(found)
-                elif found.is_error:
-                    unreadable.append((_absent(entry.name, relative), f"it {found.sentence}"))
-                else:
-                    warnings.append(f"{_printable(relative)} {found.sentence}")
-            for folder, error in denied:
-                absent = _absent(entry.name, folder.relative_to(landing).as_posix())
-                unreadable.append((absent, f"it cannot be read: {error.strerror}"))
-    return Listing(tuple(files), frozenset(folders), tuple(unreadable), tuple(warnings))
+        else:
+            warnings.append(astray)
+        if table is None:
+            continue
+        denied: list[tuple[Path, OSError]] = []
+        for location in sorted(_walk(entry, denied)) if entry.is_dir() else [entry]:
+            relative = location.relative_to(landing).as_posix()
+            if astray is not None:
+                unread.append((_describe_unread(table, relative, location), astray))
+                continue
+            found = _look_at(table, relative, location)
+            if isinstance(found, LandingFile):
+                files.append(found)
+            elif found.is_error:
+                unreadable.append((_absent(table, relative), f"it {found.sentence}"))
+            else:
+                warnings.append(f"{_printable(relative)} {found.sentence}")
+                file = _describe_unread(table, relative, location)
+                unread.append((file, f"it {found.sentence}"))
+        for folder, error in denied:
+            absent = _absent(table, folder.relative_to(landing).as_posix())
+            unreadable.append((absent, f"it cannot be read: {error.strerror}"))
+    return Listing(
+        tuple(files), frozenset(folders), tuple(unreadable), tuple(unread), tuple(warnings)
+    )
 
 
 def fingerprint(file: LandingFile) -> Fingerprint:
@@ -175,6 +186,32 @@ class _Aside:
     is_error: bool
 
 
+def _find_table(entry: Path) -> tuple[str | None, str | None]:
+    """Return the table that an entry of the landing folder is for, and why it is not read.
+
+    Of what is not read, it is the table of nearly the same name, or None.
+    """
+    name = _printable(entry.name)
+    if entry.is_dir():
+        if entry.name in TABLES:
+            return entry.name, None
+        aside = f"the folder {name} is of no known table and is not loaded"
+        near = _fold(name)
+        wish = f"rename it to {near}"
+    else:
+        aside = f"{name} lies in no table's folder and is not loaded"
+        near = _fold(name.partition(".")[0])
+        wish = f"move it into the folder {near}"
+    if near in TABLES:
+        return near, f"{aside}; {wish}"
+    return None, f"{aside}; tables are {', '.join(TABLES)}" if entry.is_dir() else aside
+
+
+def _fold(name: str) -> str:
+    """Return the name of a table that somebody may have meant by another spelling."""
+    return re.sub(r"[\s-]+", "_", name.strip()).lower()
+
+
 def _look_at(table: str, relative: str, location: Path) -> LandingFile | _Aside:
     kind = next((_ENDINGS[e] for e in sorted(_ENDINGS) if location.name.lower().endswith(e)), None)
     if kind is None:
@@ -191,6 +228,20 @@ def _look_at(table: str, relative: str, location: Path) -> LandingFile | _Aside:
         return _Aside("is not a regular file", is_error=True)
     return LandingFile(
         table, relative, location, *kind, size_bytes=status.st_size, modified_ns=status.st_mtime_ns
+    )
+
+
+def _describe_unread(table: str, relative: str, location: Path) -> LandingFile:
+    """Return an entry for a file of no known format."""
+    try:
+        status = location.stat()
+    except OSError:
+        return _absent(table, relative)
+    return LandingFile(
+        *(table, _printable(relative), location, "csv"),
+        is_gzip=False,
+        size_bytes=status.st_size,
+        modified_ns=status.st_mtime_ns,
     )
 
 

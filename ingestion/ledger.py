@@ -12,7 +12,7 @@ from ingestion.contract import LOADED_FILES
 from ingestion.landing import LandingFile
 from ingestion.schema import qualify
 
-Status = Literal["loaded", "rejected", "changed"]
+Status = Literal["loaded", "rejected", "changed", "unread"]
 
 _TABLE: Final = qualify(LOADED_FILES)
 
@@ -139,9 +139,9 @@ def note_presence(
 
 
 def forget_renamed(connection: duckdb.DuckDBPyConnection) -> None:
-    """Remove rejected files that are gone and whose very bytes were loaded under another name."""
+    """Remove refused files that are gone and whose very bytes were loaded under another name."""
     connection.execute(
-        f"delete from {_TABLE} where status = 'rejected' and gone_at is not null "
+        f"delete from {_TABLE} where status in ('rejected', 'unread') and gone_at is not null "
         f"and (table_name, content_hash) in (select (table_name, content_hash) from {_TABLE} "
         "where status = 'loaded' and content_hash is not null)"
     )

@@ -190,12 +190,13 @@ class _Load:
         """Load the files that the ledger does not know, and see to those that have changed."""
         self._note_presence(listing, known)
         self._refuse([Refusal(file, message) for file, message in listing.unreadable])
+        self._note_unread(listing, known)
         self._compare(
             [
                 (file, entry)
                 for file in listing.files
                 if (entry := known.get((file.table, file.path)))
-                and entry.status != "rejected"
+                and entry.status not in ("rejected", "unread")
                 and not entry.is_of(file)
             ]
         )
@@ -218,10 +219,12 @@ class _Load:
         that could not be opened is no file: its case is closed once its files are seen.
         """
         there = {(file.table, file.path) for file in listing.files}
+        unread = [file for file, _ in listing.unread]
+        there |= {(file.table, file.path) for file in unread}
         there |= {(file.table, file.path) for file, _ in listing.unreadable}
         opened = {
             (file.table, folder.as_posix())
-            for file in listing.files
+            for file in (*listing.files, *unread)
             for folder in PurePosixPath(file.path).parents
         }
         ledger.forget(self._connection, (known.keys() & opened) - there)
@@ -234,6 +237,26 @@ class _Load:
         with _transaction(self._connection):
             ledger.note_presence(self._connection, gone, self._loaded_at)
             ledger.note_presence(self._connection, back, None)
+
+    def _note_unread(self, listing: Listing, known: Mapping[tuple[str, str], ledger.Entry]) -> None:
+        """Keep on record what nothing reads, for somebody's no may be in it.
+
+        It is no problem of the load: what it means for a delivery is for a door to say. By its
+        bytes it is known again when it comes under a better name.
+        """
+        new = []
+        for file, reason in listing.unread:
+            entry = known.get((file.table, file.path))
+            if entry is None or entry.status != "unread" or not entry.is_of(file):
+                new.append((file, reason))
+                # Nobody can wait for the end of a pipe.
+                if file.location.is_file():
+                    self._prints[file] = self._hashing.submit(fingerprint, file)
+        outcomes = [
+            Outcome(file, self._hash(file), "unread", reason=reason) for file, reason in new
+        ]
+        with _transaction(self._connection):
+            ledger.record(self._connection, outcomes, self._loaded_at)
 
     def _compare(self, touched: Sequence[tuple[LandingFile, ledger.Entry]]) -> None:
         """Read loaded files again whose size or time differs, to see whether their content does."""
@@ -256,7 +279,9 @@ class _Load:
             ledger.note_changes(self._connection, changes)
 
     def _is_to_load(self, file: LandingFile, entry: ledger.Entry | None) -> bool:
-        if entry is None or (entry.status == "rejected" and entry.content_hash is None):
+        if entry is None or entry.status == "unread":
+            return True
+        if entry.status == "rejected" and entry.content_hash is None:
             return True
         if not entry.is_of(file):
             return entry.status == "rejected"

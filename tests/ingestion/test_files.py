@@ -56,6 +56,69 @@ def test_files_and_folders_that_nobody_expects_are_named(world: World) -> None:
     assert "orders" in report.missing_folders
 
 
+@pytest.mark.parametrize(
+    ("path", "warning"),
+    [
+        ("consents/w.json", "consents/w.json is not loaded: its name ends in none of .parquet"),
+        ("consents/2026/w.txt", "consents/2026/w.txt is not loaded: its name ends in none of"),
+        (
+            "Consents/x.csv",
+            "the folder Consents is of no known table and is not loaded; rename it to consents",
+        ),
+        (
+            "CONSENTS /deep/x.csv",
+            "the folder CONSENTS  is of no known table and is not loaded; rename it to consents",
+        ),
+        (
+            "consents.csv",
+            "consents.csv lies in no table's folder and is not loaded; "
+            "move it into the folder consents",
+        ),
+    ],
+)
+def test_what_nothing_reads_of_a_table_is_kept_on_record(
+    world: World, path: str, warning: str
+) -> None:
+    file = world.write(path, CONSENTS_HEADER + ADA)
+    report = world.load()
+    assert not report.problems
+    (told,) = report.warnings
+    assert told.startswith(warning)
+    assert world.rows(
+        "select table_name, path, size_bytes, epoch_us(modified_at), status, rows_loaded, "
+        "rows_rejected, loaded_at from raw.loaded_files"
+    ) == [
+        (
+            *("consents", path, file.stat().st_size, file.stat().st_mtime_ns // 1000),
+            *("unread", 0, 0, LOADED_AT),
+        )
+    ]
+    assert world.column("select count(*) from raw.consents") == [0]
+
+
+def test_a_folder_that_is_near_no_table_leaves_nothing_on_record(world: World) -> None:
+    world.write("consents.old/a.csv", CONSENTS_HEADER + ADA)
+    world.write("invoices/a.csv", "invoice_id\n1\n")
+    world.write("readme.md", "hello")
+    world.write("Consents/_notes.txt", "hello")
+    world.load()
+    assert world.column("select path from raw.loaded_files") == []
+
+
+def test_a_pipe_that_nothing_reads_does_not_hold_up_the_load(world: World) -> None:
+    folder = world.write("consents/a.csv", CONSENTS_HEADER + ADA).parent
+    os.mkfifo(folder / "pipe.txt")
+    (folder / "nowhere.txt").symlink_to(folder / "nothing")
+    world.load()
+    assert world.rows(
+        "select path, status, content_hash is null from raw.loaded_files order by 1"
+    ) == [
+        ("consents/a.csv", "loaded", False),
+        ("consents/nowhere.txt", "unread", True),
+        ("consents/pipe.txt", "unread", True),
+    ]
+
+
 def test_links_are_followed_and_rings_are_not(world: World, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -151,11 +151,11 @@ def test_a_rejected_file_is_named_by_every_load_and_tried_again_when_it_changes(
 def test_a_rejected_file_that_was_taken_away_is_no_error_but_stays_on_record(world: World) -> None:
     file = world.write("consents/a.csv", "email\n")
     world.load()
-    file.rename(file.with_suffix(".txt"))
+    aside = file.rename(file.with_name("_a.csv"))
     assert not world.load(LATER).problems
     assert states(world) == [("consents/a.csv", "rejected", LATER)]
 
-    file.with_suffix(".txt").rename(file)
+    aside.rename(file)
     assert world.load(LATEST).problems
     assert states(world) == [("consents/a.csv", "rejected", None)]
 
@@ -170,6 +170,36 @@ def test_a_rejected_file_whose_bytes_were_loaded_under_another_name_is_forgotten
     file.rename(file.with_name("a.ndjson.gz"))
     assert not world.load(LATER).problems
     assert states(world) == [("consents/a.ndjson.gz", "loaded", None)]
+
+
+def test_a_file_that_nothing_reads_is_forgotten_once_its_very_bytes_were_loaded(
+    world: World,
+) -> None:
+    by_ending = world.write("consents/a.txt", CONSENTS_HEADER + ADA)
+    by_folder = world.write("Consents/b.csv", CONSENTS_HEADER + BO)
+    world.load()
+    by_ending.rename(by_ending.with_suffix(".csv"))
+    by_folder.rename(by_ending.with_name("b.csv"))
+    assert not world.load(LATER).problems
+    assert states(world) == [
+        ("consents/a.csv", "loaded", None),
+        ("consents/b.csv", "loaded", None),
+    ]
+
+
+def test_a_file_that_nothing_reads_stays_on_record_with_the_load_that_last_saw_it_new(
+    world: World,
+) -> None:
+    file = world.write("consents/a.txt", CONSENTS_HEADER + ADA)
+    world.load()
+    world.load(LATER)
+    assert world.column("select loaded_at from raw.loaded_files") == [LOADED_AT]
+    file.write_text(CONSENTS_HEADER + ADA + CY)
+    world.load(LATER)
+    assert world.column("select loaded_at from raw.loaded_files") == [LATER]
+    file.unlink()
+    world.load(LATEST)
+    assert states(world) == [("consents/a.txt", "unread", LATEST)]
 
 
 def test_the_bytes_of_a_rejected_file_in_another_table_are_another_file(world: World) -> None:
