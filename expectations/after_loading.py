@@ -10,11 +10,17 @@ from typing import Final
 
 import duckdb
 
-from expectations import gate, raw_values, verdicts
+from expectations import gate, raw_values, verdicts, volume
 from expectations.gate import Measure, Verdict
 from expectations.raw_tables import EXPECTED, Columns, has_usable, read_columns
 from expectations.raw_values import WordRule
-from expectations.settings import AfterLoading, DoorSettings, reviewed_until, to_utc
+from expectations.settings import (
+    AfterLoading,
+    DoorSettings,
+    get_reviewed_until,
+    refuse_future_reviews,
+    to_utc,
+)
 
 DOOR: Final = "after_loading"
 
@@ -35,23 +41,29 @@ def judge(
 ) -> Verdict:
     """Judge the raw tables after a load.
 
-    `judged_at` is a time after the load; the next judgement counts rejected rows from the last
-    one that passed, so a passed verdict has to be recorded. Reads only. Raises SettingsError when
+    `judged_at` is a time after the load; the next judgement counts rows from the last one that
+    passed, and compares them with the figures of those that did, so a verdict has to be recorded.
+    Reads only. Raises SettingsError when
     a `reviewed_until` lies after `judged_at`, GateError when a rule could not be judged.
     """
     as_of, judged_at = to_utc(as_of), to_utc(judged_at)
+    refuse_future_reviews(settings, judged_at)
     columns = read_columns(connection)
     rules = settings.after_loading
+    volume_measures, figures = volume.measure(
+        connection, columns, settings, DOOR, as_of=as_of, judged_at=judged_at
+    )
     measures = [
         *_measure_required_tables(connection, columns, rules),
-        *_measure_rejected_rows(connection, columns, settings, judged_at),
-        *_measure_rejected_files(connection, columns, settings, judged_at),
+        *_measure_rejected_rows(connection, columns, settings),
+        *_measure_rejected_files(connection, columns, settings),
+        *volume_measures,
         *_measure_freshness(connection, columns, rules, as_of),
         *raw_values.measure_words(connection, columns, _get_word_rules(rules)),
         *raw_values.measure_gaps(connection, columns, EXPECTED, rules.required_values),
         *raw_values.measure_types(columns, EXPECTED, rules.column_types),
     ]
-    return gate.judge(DOOR, measures, as_of=as_of, judged_at=judged_at)
+    return gate.judge(DOOR, measures, as_of=as_of, judged_at=judged_at, figures=figures)
 
 
 def _measure_required_tables(
@@ -79,15 +91,10 @@ def _measure_required_tables(
 
 
 def _measure_rejected_rows(
-    connection: duckdb.DuckDBPyConnection,
-    columns: Columns,
-    settings: DoorSettings,
-    judged_at: datetime,
+    connection: duckdb.DuckDBPyConnection, columns: Columns, settings: DoorSettings
 ) -> Iterator[Measure]:
     rule = settings.after_loading.rejected_rows
-    since = reviewed_until(
-        rule, f"{DOOR}.rejected_rows", judged_at=judged_at, source=settings.source
-    )
+    since = get_reviewed_until(rule)
     if "door_verdicts" in columns:
         since = max(since, verdicts.read_last_passed_at(connection, DOOR) or since)
     loads = _read_loads(connection, columns, since)
@@ -159,15 +166,10 @@ def _find_first_rejected_row(
 
 
 def _measure_rejected_files(
-    connection: duckdb.DuckDBPyConnection,
-    columns: Columns,
-    settings: DoorSettings,
-    judged_at: datetime,
+    connection: duckdb.DuckDBPyConnection, columns: Columns, settings: DoorSettings
 ) -> Iterator[Measure]:
     rule = settings.after_loading.rejected_files
-    since = reviewed_until(
-        rule, f"{DOOR}.rejected_files", judged_at=judged_at, source=settings.source
-    )
+    since = get_reviewed_until(rule)
     found: dict[str, tuple[int, str, str]] = {}
     if "loaded_files" in columns:
         # Of a file that is gone, the last door alone speaks on: opt-outs may have been in it.

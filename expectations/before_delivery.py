@@ -9,9 +9,15 @@ import duckdb
 
 from expectations import gate, payload, raw_values, relations
 from expectations.gate import Measure, Verdict
-from expectations.raw_tables import has_usable, read_columns
+from expectations.raw_tables import Columns, has_usable, read_columns
 from expectations.raw_values import WordRule
-from expectations.settings import BeforeDelivery, DoorSettings, reviewed_until, to_utc
+from expectations.settings import (
+    BeforeDelivery,
+    DoorSettings,
+    get_reviewed_until,
+    refuse_future_reviews,
+    to_utc,
+)
 
 DOOR: Final = "before_delivery"
 
@@ -109,13 +115,80 @@ _REFUSED_FILES: Final = """
     select
         path,
         null::bigint as row_number,
-        case when status = 'rejected' then loaded_at else {gone_at} end as left_out_at,
+        case when status = 'changed' then {gone_at} else loaded_at end as left_out_at,
         status as kind
     from raw.loaded_files
     where
         table_name = $table
-        and status in ('rejected', 'changed')
+        and status in ('rejected', 'unread', 'changed')
         and (left_out_at is null or left_out_at > $since)
+"""
+
+# Rejected rows that the ledger has counted and that are no longer kept, whoever removed them.
+_LOST_ROWS: Final = """
+    with kept as (
+        select path, count(*) as row_count
+        from {rejected_rows}
+        where table_name = $table
+        group by path
+    ),
+
+    files as (
+        select
+            files.path,
+            files.loaded_at,
+            files.rows_rejected - coalesce(kept.row_count, 0) as lost
+        from raw.loaded_files as files
+        left join kept on files.path = kept.path
+        where files.table_name = $table and files.loaded_at > $since
+    )
+
+    select coalesce(sum(lost), 0)::bigint, min(path), max(loaded_at)
+    from files
+    where lost > 0
+"""
+
+_BLANKS: Final = " || ".join(f"chr({code})" for code in (9, 10, 11, 12, 13, 32, 160))
+
+# Per table the columns that tell a refusal, and which rows are one.
+_IS_REFUSAL: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "email_events": (
+        ("event_type", "bounce_type"),
+        "event_type in ('unsubscribe', 'complaint') "
+        "or (event_type = 'bounce' and lower(trim(bounce_type)) = 'hard')",
+    ),
+    "consents": (
+        ("purpose", "status"),
+        "status = 'withdrawn' "
+        f"and lower(trim(purpose, {_BLANKS})) in ('email_marketing', 'profiling')",
+    ),
+    "erasure_requests": ((), "true"),
+}
+
+# Refusals whose address is that of nobody. The first pattern is that of a valid one; the second
+# finds what is valid but no service writes, so that it is another person's by a slip: brackets,
+# quotes, separators and the colon of mailto: anywhere, a quote in front, and a domain of anything
+# but letters, digits, hyphens and single dots inside (an underscore is seen in the wild).
+_UNREADABLE: Final = r"""
+    with refusals as (
+        select
+            trim(email, {blanks}) as address,
+            {path} as path,
+            {row_number} as row_number,
+            _loaded_at as left_out_at
+        from raw."{table}"
+        where ({is_refusal}) and email <> '' and _loaded_at > $since
+    )
+
+    select path, row_number, left_out_at, 'row' as kind
+    from refusals
+    where not (
+        length(address) <= 254
+        and regexp_full_match(address, '[!-?A-~]+@[!-?A-~]+[.][!-?A-~]+')
+        and not regexp_matches(
+            address, '[<>()\[\],;:"]|^''|@.*[^A-Za-z0-9._-]|@[.]|@.*[.][.]|[.]$'
+        )
+    )
 """
 
 
@@ -125,6 +198,7 @@ class _LeftOut:
 
     rows: int = 0
     rejected_files: int = 0
+    unread_files: int = 0
     changed_files: int = 0
     gone_changed_files: int = 0
     first_path: str = ""
@@ -134,7 +208,9 @@ class _LeftOut:
     @property
     def files(self) -> int:
         """Return how many whole files it is."""
-        return self.rejected_files + self.changed_files + self.gone_changed_files
+        return (
+            self.rejected_files + self.unread_files + self.changed_files + self.gone_changed_files
+        )
 
     @property
     def first(self) -> str:
@@ -160,14 +236,17 @@ def judge(
     `reviewed_until` lies after `judged_at`, GateError when a rule could not be judged.
     """
     as_of, judged_at = to_utc(as_of), to_utc(judged_at)
+    refuse_future_reviews(settings, judged_at)
     rules = settings.before_delivery
     columns = read_columns(connection)
     payload_measures, figures = payload.measure(
         connection, columns, settings, DOOR, as_of=as_of, judged_at=judged_at
     )
     measures = [
-        *_measure_rejected_opt_outs(connection, settings, judged_at),
-        *_measure_rejected_email_event_files(connection, settings, judged_at),
+        *_measure_rejected_opt_outs(connection, settings),
+        *_measure_rejected_email_event_files(connection, settings),
+        *_measure_lost_rejected_rows(connection, columns, settings),
+        *_measure_unreadable_addresses(connection, columns, settings),
         *_measure_marts_older_than_raw(connection, settings),
         *raw_values.measure_words(connection, columns, _get_word_rules(rules)),
         *raw_values.measure_gaps(connection, columns, _REFUSAL_TABLES, rules.required_values),
@@ -178,11 +257,11 @@ def judge(
 
 
 def _measure_rejected_opt_outs(
-    connection: duckdb.DuckDBPyConnection, settings: DoorSettings, judged_at: datetime
+    connection: duckdb.DuckDBPyConnection, settings: DoorSettings
 ) -> Iterator[Measure]:
     rule = settings.before_delivery.rejected_opt_outs
     key = f"{DOOR}.rejected_opt_outs"
-    since = reviewed_until(rule, key, judged_at=judged_at, source=settings.source)
+    since = get_reviewed_until(rule)
     left_out = {
         table: _count_left_out(
             connection,
@@ -215,11 +294,11 @@ def _measure_rejected_opt_outs(
 
 
 def _measure_rejected_email_event_files(
-    connection: duckdb.DuckDBPyConnection, settings: DoorSettings, judged_at: datetime
+    connection: duckdb.DuckDBPyConnection, settings: DoorSettings
 ) -> Iterator[Measure]:
     rule = settings.before_delivery.rejected_email_event_files
     key = f"{DOOR}.rejected_email_event_files"
-    since = reviewed_until(rule, key, judged_at=judged_at, source=settings.source)
+    since = get_reviewed_until(rule)
     left = _count_left_out(
         connection,
         {"loaded_files": _find_refused_files(connection)},
@@ -240,6 +319,87 @@ def _measure_rejected_email_event_files(
             ),
             way_out=_find_way_out(left, key, settings.source),
         )
+
+
+def _measure_lost_rejected_rows(
+    connection: duckdb.DuckDBPyConnection, columns: Columns, settings: DoorSettings
+) -> Iterator[Measure]:
+    rule = settings.before_delivery.lost_rejected_rows
+    query = _LOST_ROWS.format(
+        rejected_rows=(
+            "raw.rejected_rows"
+            if "rejected_rows" in columns
+            else "(select '' as table_name, '' as path limit 0)"
+        )
+    )
+    for table in _REFUSAL_TABLES:
+        lost, path, newest_at = 0, "", None
+        # Another loader than ours has no ledger.
+        if "loaded_files" in columns:
+            lost, path, newest_at = relations.ask(
+                connection, query, {"table": table, "since": get_reviewed_until(rule)}
+            )
+        for severity, bound in rule.bounds():
+            yield Measure(
+                rule="lost_rejected_rows",
+                table=table,
+                severity=severity,
+                observed=float(lost),
+                at_most=float(bound.rows_at_most),
+                fact=(
+                    f"{_tell_rows(lost)} that raw.loaded_files counts as rejected, opt-outs "
+                    f"perhaps among them, {'is' if lost == 1 else 'are'} no longer in "
+                    f"raw.rejected_rows for raw.{table}, first of the file {path}"
+                    if lost
+                    else f"every rejected row of raw.{table} is kept"
+                ),
+                way_out=(
+                    "restore raw.rejected_rows from a backup or load the landing folder into a "
+                    "new warehouse, or, once the files have been looked at, set "
+                    f"{DOOR}.lost_rejected_rows.reviewed_until in {settings.source} to "
+                    f"{_tell_moment(newest_at)}"
+                ),
+            )
+
+
+def _measure_unreadable_addresses(
+    connection: duckdb.DuckDBPyConnection, columns: Columns, settings: DoorSettings
+) -> Iterator[Measure]:
+    rule = settings.before_delivery.unreadable_refusal_addresses
+    for table, (names, is_refusal) in _IS_REFUSAL.items():
+        left = _LeftOut()
+        if has_usable(columns, table, "email", "_loaded_at", *names):
+            # Another loader may leave out where a row came from.
+            query = _UNREADABLE.format(
+                table=table,
+                blanks=_BLANKS,
+                is_refusal=is_refusal,
+                path="_file::varchar" if "_file" in columns[table] else "null::varchar",
+                row_number=(
+                    "try_cast(_row as bigint)" if "_row" in columns[table] else "null::bigint"
+                ),
+            )
+            left = _count_left_out(connection, {table: query}, {"since": get_reviewed_until(rule)})
+        where = f", first {left.first}" if left.first_path else ""
+        for severity, bound in rule.bounds():
+            yield Measure(
+                rule="unreadable_refusal_addresses",
+                table=table,
+                severity=severity,
+                observed=float(left.rows),
+                at_most=float(bound.rows_at_most),
+                fact=(
+                    f"{_tell_rows(left.rows)} of raw.{table} {'says' if left.rows == 1 else 'say'} "
+                    f"no under an address that is nobody's{where}"
+                    if left.rows
+                    else f"every refusal in raw.{table} has an address that can be somebody's"
+                ),
+                way_out=(
+                    "bring each refusal under the right address as a new file, then set "
+                    f"{DOOR}.unreadable_refusal_addresses.reviewed_until in {settings.source} to "
+                    f"{_tell_moment(left.newest_at)}"
+                ),
+            )
 
 
 def _measure_marts_older_than_raw(
@@ -314,6 +474,7 @@ def _count_left_out(
         select
             count(*) filter (where kind = 'row'),
             count(*) filter (where kind = 'rejected'),
+            count(*) filter (where kind = 'unread'),
             count(*) filter (where kind = 'changed' and left_out_at is null),
             count(*) filter (where kind = 'changed' and left_out_at is not null),
             coalesce(first(path order by left_out_at, path, row_number), ''),
@@ -327,9 +488,17 @@ def _count_left_out(
 
 
 def _tell_count(left: _LeftOut) -> str:
-    rows = f"{left.rows} {'row' if left.rows == 1 else 'rows'}"
+    rows = _tell_rows(left.rows)
     files = f"{left.files} {'file' if left.files == 1 else 'files'}"
     return " and ".join(text for number, text in ((left.rows, rows), (left.files, files)) if number)
+
+
+def _tell_rows(number: int) -> str:
+    return f"{number} {'row' if number == 1 else 'rows'}"
+
+
+def _tell_moment(moment: datetime | None) -> str:
+    return f"{moment.isoformat()}Z" if moment else "now"
 
 
 def _find_way_out(left: _LeftOut, key: str, source: str) -> str:
@@ -344,8 +513,13 @@ def _find_way_out(left: _LeftOut, key: str, source: str) -> str:
         )
     if left.rejected_files:
         mendings.append("mend a rejected file, which is then tried again")
+    if left.unread_files:
+        mendings.append(
+            "bring an unread file as .csv, .ndjson or .parquet in the folder of its table"
+        )
     text = ", ".join([f"look at {' and '.join(where)}", *mendings])
     if left.newest_at is None:
         return text
-    link = "or" if left.rejected_files or left.gone_changed_files else "then"
-    return f"{text}, {link} set {key}.reviewed_until in {source} to {left.newest_at.isoformat()}Z"
+    can_be_mended = left.rejected_files or left.unread_files or left.gone_changed_files
+    link = "or" if can_be_mended else "then"
+    return f"{text}, {link} set {key}.reviewed_until in {source} to {_tell_moment(left.newest_at)}"

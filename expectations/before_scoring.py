@@ -9,7 +9,7 @@ import duckdb
 
 from expectations import changes, gate, relations
 from expectations.gate import Measure, Verdict
-from expectations.settings import BeforeScoring, DoorSettings, to_utc
+from expectations.settings import BeforeScoring, DoorSettings, refuse_future_reviews, to_utc
 
 DOOR: Final = "before_scoring"
 
@@ -71,6 +71,7 @@ def judge(
     a rule could not be judged.
     """
     as_of, judged_at = to_utc(as_of), to_utc(judged_at)
+    refuse_future_reviews(settings, judged_at)
     rules = settings.before_scoring
     measures = list(_measure_tables(connection, rules))
     figures: dict[str, float] = {}
@@ -167,15 +168,7 @@ def _measure_fall(
     judged_at: datetime,
 ) -> Iterator[Measure]:
     rule = settings.before_scoring.fewer_profiles
-    history = changes.find_history(
-        connection,
-        DOOR,
-        rule,
-        "fewer_profiles",
-        as_of=as_of,
-        judged_at=judged_at,
-        source=settings.source,
-    )
+    history = changes.find_history(connection, DOOR, rule, as_of=as_of, judged_at=judged_at)
     now, before = figures[_COUNT], history.figures.get(_COUNT, 0) if history else 0
     share = max(0.0, (before - now) / before) if before else None
     for severity, bound in rule.bounds():
@@ -208,15 +201,7 @@ def _measure_tier_mix(
     judged_at: datetime,
 ) -> Iterator[Measure]:
     rule = settings.before_scoring.tier_mix
-    history = changes.find_history(
-        connection,
-        DOOR,
-        rule,
-        "tier_mix",
-        as_of=as_of,
-        judged_at=judged_at,
-        source=settings.source,
-    )
+    history = changes.find_history(connection, DOOR, rule, as_of=as_of, judged_at=judged_at)
     now, before = figures, history.figures if history else {}
     moves = {
         name.removeprefix(_TIER): (before.get(name, 0.0), now.get(name, 0.0))

@@ -8,7 +8,8 @@ from typing import Any
 import duckdb
 
 from expectations import verdicts
-from expectations.settings import ReviewedRule, reviewed_until
+from expectations.settings import ReviewedRule, get_reviewed_until
+from expectations.verdicts import Pass
 
 
 @dataclass(frozen=True)
@@ -37,20 +38,36 @@ def find_history(
     connection: duckdb.DuckDBPyConnection,
     door: str,
     rule: ReviewedRule[Any],
-    rule_name: str,
     *,
     as_of: datetime,
     judged_at: datetime,
-    source: str,
 ) -> History | None:
     """Return what this batch can be compared with, or None.
 
     That is nothing on a first load, nothing where the as-of time goes back behind one that has
-    passed, and nothing that lies at or before the rule's `reviewed_until`. Raises SettingsError
-    when that lies after `judged_at`.
+    passed, and nothing that lies at or before the rule's `reviewed_until`.
     """
-    since = reviewed_until(rule, f"{door}.{rule_name}", judged_at=judged_at, source=source)
     last = verdicts.read_last_pass(connection, door, judged_before=judged_at)
-    if last is None or last.as_of > as_of or last.judged_at <= since:
+    if last is None or last.as_of > as_of or last.judged_at <= get_reviewed_until(rule):
         return None
     return History(last.figures, last.judged_at, as_of - last.as_of)
+
+
+def find_passes(
+    connection: duckdb.DuckDBPyConnection,
+    door: str,
+    rule: ReviewedRule[Any],
+    *,
+    as_of: datetime,
+    judged_at: datetime,
+    count: int,
+) -> list[Pass]:
+    """Return up to `count` good batches that this one can be compared with, the newest first.
+
+    There is none where `find_history` finds nothing.
+    """
+    if find_history(connection, door, rule, as_of=as_of, judged_at=judged_at) is None:
+        return []
+    since = get_reviewed_until(rule)
+    passes = verdicts.read_passes(connection, door, judged_before=judged_at, count=count)
+    return [batch for batch in passes if batch.judged_at > since]

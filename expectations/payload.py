@@ -48,6 +48,35 @@ _REFUSED: Final[Mapping[tuple[str, tuple[str, ...]], str]] = {
     """,
 }
 
+# Whose newest consent has come to its end by now: a build judges that at its own as-of time. Of
+# grants recorded at one time the newest is chosen as the models do it.
+_ENDED: Final = f"""
+    with consents as (
+        select *, {_ADDRESS} as address
+        from raw.consents
+        where lower(trim(purpose, {_BLANKS})) = 'email_marketing'
+    ),
+
+    newest as (
+        select address, status, expires_at
+        from consents
+        where address in (select email from {PROFILES})
+        qualify row_number() over (
+            partition by address
+            order by
+                recorded_at desc,
+                status = 'withdrawn' desc,
+                source desc nulls last,
+                expires_at desc nulls last
+        ) = 1
+    )
+
+    select count(*)
+    from {PROFILES}
+    inner join newest on {PROFILES}.email = newest.address
+    where newest.status = 'granted' and newest.expires_at <= $judged_at
+"""
+
 
 def measure(
     connection: duckdb.DuckDBPyConnection,
@@ -70,6 +99,7 @@ def measure(
     measures += [
         *_measure_unmailable(connection, rules),
         *_measure_refused(connection, columns, rules),
+        *_measure_ended(connection, columns, rules, judged_at),
         *_measure_probabilities(connection, rules),
         *_measure_size(connection, settings, door, count, as_of, judged_at),
     ]
@@ -174,6 +204,30 @@ def _measure_refused(
     )
 
 
+def _measure_ended(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Columns,
+    rules: BeforeDelivery,
+    judged_at: datetime,
+) -> Iterator[Measure]:
+    rows = 0
+    needed = ("email", "purpose", "status", "recorded_at", "source", "expires_at")
+    if has_usable(columns, "consents", *needed):
+        (rows,) = relations.ask(connection, _ENDED, {"judged_at": judged_at})
+    yield from _count_rows(
+        "ended_consents",
+        PROFILES,
+        rules.ended_consents,
+        rows,
+        bad=(
+            f"{rows} rows in {PROFILES} are of people whose consent had ended by "
+            f"{judged_at:%Y-%m-%d %H:%M} UTC"
+        ),
+        good=f"no consent of anybody in {PROFILES} has ended since the build",
+        way_out="build as of now with `mailmart run` instead of delivering what is older",
+    )
+
+
 def _measure_probabilities(
     connection: duckdb.DuckDBPyConnection, rules: BeforeDelivery
 ) -> Iterator[Measure]:
@@ -207,15 +261,7 @@ def _measure_size(
     rules = settings.before_delivery
     emptied, fewer, more = rules.emptied_payload, rules.fewer_profiles, rules.more_profiles
     histories = {
-        name: changes.find_history(
-            connection,
-            door,
-            rule,
-            name,
-            as_of=as_of,
-            judged_at=judged_at,
-            source=settings.source,
-        )
+        name: changes.find_history(connection, door, rule, as_of=as_of, judged_at=judged_at)
         for name, rule in (
             ("emptied_payload", emptied),
             ("fewer_profiles", fewer),

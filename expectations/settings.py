@@ -56,6 +56,18 @@ class GrowthBound(_Settings):
     rows_at_least: Count
 
 
+class LoadFallBound(FallBound):
+    """At most this share fewer than the smallest of the last `loads`; all must be known."""
+
+    loads: Annotated[int, Field(ge=1)]
+
+
+class LoadGrowthBound(GrowthBound):
+    """At most this share more than the largest of the last `loads`; all must be known."""
+
+    loads: Annotated[int, Field(ge=1)]
+
+
 class MixBound(ShareBound):
     """No share may move by more, in shares of 1.
 
@@ -127,6 +139,8 @@ class AfterLoading(_Settings):
     required_tables: Rule[TablesBound]
     rejected_rows: ReviewedRule[RejectedShareBound]
     rejected_files: ReviewedRule[FilesBound]
+    fewer_rows: ReviewedRule[LoadFallBound]
+    more_rows: ReviewedRule[LoadGrowthBound]
     freshness: Rule[DaysBound]
     known_web_event_types: Rule[ShareBound]
     known_email_event_types: Rule[RowsBound]
@@ -154,6 +168,8 @@ class BeforeDelivery(_Settings):
 
     rejected_opt_outs: ReviewedRule[RowsBound]
     rejected_email_event_files: ReviewedRule[FilesBound]
+    lost_rejected_rows: ReviewedRule[RowsBound]
+    unreadable_refusal_addresses: ReviewedRule[RowsBound]
     marts_older_than_raw: Rule[RowsBound]
     known_email_event_types: Rule[RowsBound]
     known_bounce_types: Rule[RowsBound]
@@ -162,6 +178,7 @@ class BeforeDelivery(_Settings):
     column_types: Rule[ColumnsBound]
     unmailable_profiles: Rule[RowsBound]
     refused_profiles: Rule[RowsBound]
+    ended_consents: Rule[RowsBound]
     stray_segment_members: Rule[RowsBound]
     empty_payload: Rule[RowsBound]
     probabilities: Rule[RowsBound]
@@ -177,6 +194,9 @@ class DoorSettings(_Settings):
     after_loading: AfterLoading
     before_scoring: BeforeScoring
     before_delivery: BeforeDelivery
+
+
+_DOORS: Final = tuple(name for name in DoorSettings.model_fields if name != "source")
 
 
 def read_settings(path: Path = DEFAULT_FILE) -> DoorSettings:
@@ -210,22 +230,31 @@ def read_settings(path: Path = DEFAULT_FILE) -> DoorSettings:
         raise SettingsError(f"{source}: {problems}") from error
 
 
-def reviewed_until(
-    rule: ReviewedRule[Bound], key: str, *, judged_at: datetime, source: str
-) -> datetime:
+def refuse_future_reviews(settings: DoorSettings, judged_at: datetime) -> None:
+    """Raise SettingsError when a `reviewed_until` of any door lies after `judged_at`.
+
+    Nobody has looked at what is not there yet, and the rule would be off for good. A time without
+    a zone is taken as UTC.
+    """
+    judged_at = to_utc(judged_at)
+    for door in _DOORS:
+        rules = getattr(settings, door)
+        for name in type(rules).model_fields:
+            moment = getattr(getattr(rules, name), "reviewed_until", None)
+            if moment is not None and moment > judged_at:
+                raise SettingsError(
+                    f"{settings.source}: {door}.{name}.reviewed_until: {moment.isoformat()}Z lies "
+                    f"in the future (it is {judged_at.isoformat(timespec='seconds')}Z); set it to "
+                    "a time up to which somebody has looked"
+                )
+
+
+def get_reviewed_until(rule: ReviewedRule[Any]) -> datetime:
     """Return the time up to which somebody has looked at what a rule counts, in UTC.
 
-    Without one it is the beginning of time. Raises SettingsError when it lies after `judged_at`:
-    nobody has looked at rows that are not loaded yet, and the rule would be off for good.
+    Without one it is the beginning of time.
     """
-    if rule.reviewed_until is None:
-        return datetime.min  # noqa: DTZ901 - moments are UTC without a zone here
-    if rule.reviewed_until > judged_at:
-        raise SettingsError(
-            f"{source}: {key}.reviewed_until: {rule.reviewed_until.isoformat()}Z lies in the "
-            "future; set it to a time up to which the rows have been looked at"
-        )
-    return rule.reviewed_until
+    return rule.reviewed_until or datetime.min  # noqa: DTZ901 - UTC without a zone here
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

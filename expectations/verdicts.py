@@ -133,9 +133,27 @@ def read_last_pass(
 
     None where there is no record, or none with figures.
     """
+    found = _read_passes(connection, door, judged_before, "as_of desc, judged_at desc", 1)
+    return found[0] if found else None
+
+
+def read_passes(
+    connection: duckdb.DuckDBPyConnection, door: str, *, judged_before: datetime, count: int
+) -> list[Pass]:
+    """Return the last passes that have figures, at most `count`, the one judged last first."""
+    return _read_passes(connection, door, judged_before, "judged_at desc", count)
+
+
+def _read_passes(
+    connection: duckdb.DuckDBPyConnection,
+    door: str,
+    judged_before: datetime,
+    order: str,
+    count: int,
+) -> list[Pass]:
     tables = ("raw.door_verdicts", "raw.door_figures")
     if not all(relations.is_there(connection, table) for table in tables):
-        return None
+        return []
     found = connection.execute(
         f"""
         select as_of, judged_at, map(list(name), list(figure))
@@ -143,9 +161,9 @@ def read_last_pass(
         inner join raw.door_figures using (judged_at, as_of)
         where door_figures.door = $door and judged_at < $judged_before
         group by as_of, judged_at
-        order by as_of desc, judged_at desc
-        limit 1
+        order by {order}
+        limit $count
         """,
-        {"door": door, "judged_before": judged_before},
-    ).fetchone()
-    return Pass(*found) if found else None
+        {"door": door, "judged_before": judged_before, "count": count},
+    ).fetchall()
+    return [Pass(*row) for row in found]
