@@ -1,10 +1,10 @@
 -- noqa: disable=layout.indent
-{#-
+{#
     What was known at each cutoff, and not a moment more: opens and clicks up to 10 s
     before (a burst is recognised that late), web events of a visitor from the log-in
     on, orders as they stood.
--#}
-{%- set mail_windows = [7, 30, 90] -%}
+#}
+{% set mail_windows = [7, 30, 90] -%}
 {%- set engagement_windows = [7, 14, 30, 90, 365] -%}
 {%- set session_windows = [7, 30, 90] -%}
 {%- set order_windows = [30, 90, 365] -%}
