@@ -17,7 +17,7 @@ export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all lint format ui docs lock clean
+.PHONY: help setup run test test-slow lint format ui docs lock clean
 
 help: ## list these verbs
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,8 +42,8 @@ run: $(READY) data/landing ## run the main job on a simulated shop
 test: $(READY) ## run all tests that need nothing but this machine
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(READY) ## run the long tests too
-	@$(BIN)/python -m pytest
+test-slow: $(READY) ## run the long tests: random worlds, kills, real processes (half an hour)
+	@$(BIN)/python -m pytest -m slow
 
 lint: $(READY) ## check style, types and who imports whom
 	@$(BIN)/ruff check .
