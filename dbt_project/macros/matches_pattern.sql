@@ -9,3 +9,12 @@
 {% macro duckdb__matches_pattern(column, pattern) -%}
     regexp_matches({{ column }}, {{ pattern }})
 {%- endmacro %}
+
+{# Snowflake's regexp_like asks whether the whole text matches. #}
+{% macro snowflake__matches_pattern(column, pattern) -%}
+    (regexp_instr({{ column }}, {{ pattern }}) > 0)
+{%- endmacro %}
+
+{% macro bigquery__matches_pattern(column, pattern) -%}
+    regexp_contains({{ column }}, {{ pattern }})
+{%- endmacro %}
