@@ -226,6 +226,16 @@ def test_nobody_has_looked_at_rows_of_the_future(
         judge(connection, settings)
 
 
+def test_what_is_set_for_the_last_door_is_refused_at_the_first(
+    connection: Connection, doors_file: WriteSettings
+) -> None:
+    old = "rejected_opt_outs:\n    stop: {rows_at_most: 0}\n    reviewed_until: "
+    settings = read_settings(doors_file(f"{old}null", f"{old}2999-01-01T00:00:00Z"))
+
+    with pytest.raises(SettingsError, match=r"before_delivery.rejected_opt_outs.reviewed_until"):
+        judge(connection, settings)
+
+
 # rejected_files
 
 
@@ -268,6 +278,161 @@ def test_a_file_named_after_a_person_is_not_named_in_full(
     verdict = judge(connection, settings)
 
     assert "the first, 2026/*** was rejected whole" in verdict.warnings[0].sentence
+
+
+# fewer_rows and more_rows
+
+MORNING = WEDNESDAY + timedelta(days=1)
+
+
+def load(
+    connection: Connection,
+    settings: DoorSettings,
+    visits: int,
+    *,
+    at: datetime,
+    as_of: datetime | None = None,
+) -> Verdict:
+    """Load so many web events and one order, judge and record."""
+    connection.execute(
+        """
+        insert into raw.web_events by name
+        select
+            'page_view' as event_type, 'cookie' as anonymous_id,
+            $at::timestamp as occurred_at, $at::timestamp as _loaded_at
+        from range($visits)
+        """,
+        {"at": at, "visits": visits},
+    )
+    if visits:
+        add(
+            connection,
+            "orders",
+            order_id="A1",
+            email="ada@example.com",
+            ordered_at=at,
+            total_amount=9,
+            _loaded_at=at,
+        )
+    verdict = judge(connection, settings, as_of=as_of or at, judged_at=at)
+    verdicts.record(connection, verdict)
+    return verdict
+
+
+@pytest.fixture
+def week(connection: Connection, settings: DoorSettings) -> Connection:
+    """Seven mornings on which 2000, 1000, 1500 … 1500 web events came, and nothing in between."""
+    for day, visits in enumerate((2000, 1000, 1500, 1500, 1500, 1500, 1500)):
+        load(connection, settings, visits, at=MORNING + timedelta(days=day))
+        load(connection, settings, 0, at=MORNING + timedelta(days=day, hours=1))
+    return connection
+
+
+DAY_8 = MORNING + timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    ("visits", "expected"),
+    [
+        (500, []),
+        (499, [("fewer_rows", "web_events", "warn")]),
+        (100, [("fewer_rows", "web_events", "warn")]),
+        (99, [("fewer_rows", "web_events", "warn"), ("fewer_rows", "web_events", "stop")]),
+        (4000, []),
+        (4001, [("more_rows", "web_events", "warn")]),
+        (20_000, [("more_rows", "web_events", "warn")]),
+        (20_001, [("more_rows", "web_events", "warn"), ("more_rows", "web_events", "stop")]),
+    ],
+)
+def test_a_load_that_no_day_of_the_week_was_like_warns_and_one_far_off_stops(
+    week: Connection, settings: DoorSettings, visits: int, expected: list[tuple[str, str, str]]
+) -> None:
+    assert failed(load(week, settings, visits, at=DAY_8)) == expected
+
+
+def test_a_load_far_off_says_what_came_and_what_came_before(
+    week: Connection, settings: DoorSettings
+) -> None:
+    verdict = load(week, settings, 40, at=DAY_8)
+
+    assert (
+        "fewer_rows: 40 rows came into raw.web_events, 1000 in the smallest of the last 7 loads "
+        "(allowed are 90% fewer); look in the landing folder whether a file is missing; if it is "
+        "right, set after_loading.fewer_rows.reviewed_until in expectations/doors.yml to now"
+    ) in verdict.sentence
+
+
+def test_a_table_that_nothing_came_into_stops_where_other_tables_were_loaded(
+    week: Connection, settings: DoorSettings
+) -> None:
+    add_order(week, "paid")
+    week.execute("update raw.orders set _loaded_at = $1 where status = 'paid'", [DAY_8])
+
+    assert load(week, settings, 0, at=DAY_8).stopped
+
+
+def test_a_run_that_brought_nothing_is_no_load(week: Connection, settings: DoorSettings) -> None:
+    assert failed(load(week, settings, 0, at=DAY_8)) == []
+
+
+def test_a_load_that_was_stopped_opens_when_what_was_missing_has_come(
+    week: Connection, settings: DoorSettings
+) -> None:
+    assert load(week, settings, 10, at=DAY_8).stopped
+    assert load(week, settings, 0, at=DAY_8 + timedelta(hours=1)).stopped
+
+    assert failed(load(week, settings, 1490, at=DAY_8 + timedelta(hours=2))) == []
+
+
+def test_a_mended_file_an_hour_after_the_days_load_is_not_too_few(
+    week: Connection, settings: DoorSettings
+) -> None:
+    load(week, settings, 1500, at=DAY_8)
+
+    assert failed(load(week, settings, 3, at=DAY_8 + timedelta(hours=1))) == []
+
+
+def test_six_loads_are_no_history_however_far_off_the_seventh_is(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    # The first brought years, as it does.
+    for day, visits in enumerate((90_000, 10, 10, 10, 10, 10, 50_000)):
+        verdict = load(connection, settings, visits, at=MORNING + timedelta(days=day))
+        assert failed(verdict) == []
+
+
+def test_loads_of_forty_rows_are_too_few_to_speak_of_shares(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    for day, visits in enumerate((40, 99, 40, 40, 40, 40, 40, 4, 99)):
+        verdict = load(connection, settings, visits, at=MORNING + timedelta(days=day))
+        assert failed(verdict) == []
+
+
+def test_a_load_of_an_as_of_that_goes_back_is_not_compared(
+    week: Connection, settings: DoorSettings
+) -> None:
+    verdict = load(week, settings, 1, at=DAY_8, as_of=DAY_8 - timedelta(days=9))
+
+    assert [f for f in failed(verdict) if f[0].endswith("_rows")] == []
+
+
+def test_a_change_that_somebody_found_right_begins_a_new_history(
+    week: Connection, settings: DoorSettings, doors_file: WriteSettings
+) -> None:
+    assert load(week, settings, 10, at=DAY_8).stopped
+    old = "stop: {share_at_most: 0.90, rows_at_least: 1000, loads: 7}\n    reviewed_until: "
+    until = (DAY_8 + timedelta(hours=1)).isoformat()
+    reviewed = read_settings(doors_file(f"{old}null", f"{old}{until}Z"))
+
+    for day in range(9):
+        assert failed(load(week, reviewed, 10, at=DAY_8 + timedelta(days=day, hours=1))) == []
+
+
+def test_rows_of_another_loader_are_counted_too(week: Connection, settings: DoorSettings) -> None:
+    week.execute("drop table raw.loaded_files")
+
+    assert load(week, settings, 10, at=DAY_8).stopped
 
 
 # freshness

@@ -49,6 +49,7 @@ def test_nothing_left_out_lets_a_delivery_through(
     add_file(connection, "email_events", "day.csv", loaded=7)
     add_rejected_row(connection, "orders", "B1,bo@example.com,2026-03-02,unsubscribe")
     add_file(connection, "orders", "broken.parquet", status="rejected")
+    add_file(connection, "orders", "readme.txt", status="unread")
 
     assert stops(judge(connection, settings)) == []
 
@@ -77,6 +78,7 @@ def test_every_rejected_row_of_consents_and_erasures_stops(
     ("status", "mending"),
     [
         ("rejected", "mend a rejected file, which is then tried again"),
+        ("unread", "bring an unread file as .csv, .ndjson or .parquet in the folder of its table"),
         ("changed", "put the old content of a changed file back"),
     ],
 )
@@ -95,7 +97,7 @@ def test_a_refused_file_of_consents_or_erasures_stops_until_it_is_loaded(
     assert stops(judge(connection, settings)) == []
 
 
-@pytest.mark.parametrize("status", ["rejected", "changed"])
+@pytest.mark.parametrize("status", ["rejected", "unread", "changed"])
 def test_a_refused_file_of_email_events_stops_until_it_is_loaded(
     connection: Connection, settings: DoorSettings, status: str
 ) -> None:
@@ -243,6 +245,7 @@ def test_a_file_that_changes_after_somebody_has_looked_stops(
     ("status", "way_out"),
     [
         ("rejected", "mend a rejected file, which is then tried again, or set {}06:00:00Z"),
+        ("unread", "in the folder of its table, or set {}06:00:00Z"),
         ("changed", "bring what is new as a new file, or set {}07:00:00Z"),
     ],
 )
@@ -352,6 +355,172 @@ def test_what_was_never_built_is_not_delivered(
     add_email_event(connection)
 
     assert stops(judge(connection, settings)) == [("marts_older_than_raw", "email_events", 2)]
+
+
+# Rejected rows that are no longer kept
+
+
+def test_rejected_rows_that_are_kept_and_reviewed_are_not_lost(
+    connection: Connection, doors_file: WriteSettings
+) -> None:
+    settings = read_settings(doors_file(f"{OPT_OUTS}null", f"{OPT_OUTS}2026-03-03T06:00:00Z"))
+    add_file(connection, "consents", "day.csv", loaded=5, rejected=1)
+    add_rejected_row(connection, "consents", "bo@example.com,,")
+    add_file(connection, "orders", "day.csv", loaded=5, rejected=2)
+
+    assert stops(judge(connection, settings)) == []
+
+
+@pytest.mark.parametrize("table", ["email_events", "consents", "erasure_requests"])
+@pytest.mark.parametrize("loss", ["delete from raw.rejected_rows", "drop table raw.rejected_rows"])
+def test_rejected_rows_that_were_lost_stop_until_somebody_has_looked(
+    connection: Connection, doors_file: WriteSettings, table: str, loss: str
+) -> None:
+    add_file(connection, table, "b.csv", loaded=5, rejected=2)
+    add_file(connection, table, "a.csv", loaded=5, rejected=1)
+    add_file(connection, table, "c.csv", loaded=5)
+    connection.execute(loss)
+
+    verdict = judge(connection, read_settings())
+    assert stops(verdict) == [("lost_rejected_rows", table, 3)]
+    assert (
+        "3 rows that raw.loaded_files counts as rejected, opt-outs perhaps among them, are no "
+        f"longer in raw.rejected_rows for raw.{table}, first of the file a.csv; "
+    ) in verdict.sentence
+    assert (
+        "lost_rejected_rows.reviewed_until in expectations/doors.yml to 2026-03-03T06:00:00Z"
+        in (verdict.sentence)
+    )
+
+    old = "lost_rejected_rows:\n    stop: {rows_at_most: 0}\n    reviewed_until: "
+    reviewed = read_settings(doors_file(f"{old}null", f"{old}2026-03-03T06:00:00Z"))
+    assert stops(judge(connection, reviewed)) == []
+
+
+def test_the_rows_of_one_file_do_not_stand_in_for_those_of_another(
+    connection: Connection, doors_file: WriteSettings
+) -> None:
+    settings = read_settings(doors_file(f"{OPT_OUTS}null", f"{OPT_OUTS}2026-03-03T06:00:00Z"))
+    add_file(connection, "consents", "a.csv", rejected=1)
+    add_rejected_row(connection, "consents", "bo@example.com,,", path="b.csv")
+    add_rejected_row(connection, "orders", "bo@example.com,,", path="a.csv")
+
+    assert stops(judge(connection, settings)) == [("lost_rejected_rows", "consents", 1)]
+
+
+# Refusals under an address that is nobody's
+
+
+# Of Ada, as some export has mangled it: first what is not valid, then what is another person's.
+NOBODYS = {
+    "an invisible blank": "ada@example.com\u200b",
+    "a byte order mark": "\ufeffada@example.com",
+    "a name before it": "Ada <ada@example.com>",
+    "a wide at": "ada\uff20example.com",
+    "an umlaut": "ada@exämple.com",
+    "no at": "ada.example.com",
+    "nothing but blanks": " \t",
+    "two with a blank": "ada@example.com ;bo@example.com",
+    "too long a one": "a" * 243 + "@example.com",
+    "angle brackets": "<ada@example.com>",
+    "mailto": "MAILTO:ada@example.com",
+    "quotes": '"ada@example.com"',
+    "single quotes": "'ada@example.com'",
+    "a spreadsheet's quote": "'ada@example.com",
+    "a dot at the end": "ada@example.com.",
+    "a dot twice": "ada@example..com",
+    "a semicolon": "ada@example.com;",
+    "a comma": "ada@example.com,bo",
+    "brackets": "(ada)ada@example.com",
+    "square brackets": "ada@[192.0.2.1]",
+}
+
+
+@pytest.mark.parametrize("address", NOBODYS.values(), ids=NOBODYS.keys())
+def test_a_refusal_under_an_address_of_nobody_stops(
+    connection: Connection, settings: DoorSettings, address: str
+) -> None:
+    add_consent(connection, email=address, _file="consents/b.csv", _row=4)
+
+    verdict = judge(connection, settings)
+
+    assert stops(verdict) == [("unreadable_refusal_addresses", "consents", 1)]
+    assert (
+        "1 row of raw.consents says no under an address that is nobody's, first row 4 of "
+        "consents/b.csv; bring each refusal under the right address as a new file, then set "
+        "before_delivery.unreadable_refusal_addresses.reviewed_until in expectations/doors.yml "
+        "to 2026-03-03T06:00:00Z"
+    ) in verdict.sentence
+    assert "example" not in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        " Ada@Example.com\t",
+        "\u00a0ada@example.com",
+        "ada.o'brien+news=shop@mail.example.co.uk",
+        "ada_1!#$%&*/?^`{|}~-@my-shop.example",
+        "ada@_mx.example.com",
+        "ada@xn--exmple-cua.com",
+        "a..b@example.com",
+    ],
+)
+def test_a_refusal_under_any_address_that_services_write_stops_nobody(
+    connection: Connection, settings: DoorSettings, address: str
+) -> None:
+    add_consent(connection, email=address)
+
+    assert stops(judge(connection, settings)) == []
+
+
+def test_every_kind_of_refusal_is_read_and_nothing_else(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    nobody = "<ada@example.com>"
+    for event_type in ("unsubscribe", "complaint", "open", "click", "sent"):
+        add_email_event(connection, event_type, email=nobody)
+    for bounce_type in (" Hard", "soft", None):
+        add_email_event(connection, "bounce", email=nobody, bounce_type=bounce_type)
+    for purpose in ("email_marketing", "Profiling ", "surveys"):
+        add_consent(connection, email=nobody, purpose=purpose)
+    add_consent(connection, email=nobody, status="granted")
+    add(connection, "erasure_requests", email=nobody, requested_at=MONDAY, _loaded_at=TUESDAY)
+
+    # The unsubscribe, the complaint and the hard bounce; two withdrawals; the request.
+    assert stops(judge(connection, settings)) == [
+        ("unreadable_refusal_addresses", "email_events", 3),
+        ("unreadable_refusal_addresses", "consents", 2),
+        ("unreadable_refusal_addresses", "erasure_requests", 1),
+    ]
+
+
+def test_an_address_of_nobody_that_somebody_has_looked_at_stops_nobody(
+    connection: Connection, doors_file: WriteSettings
+) -> None:
+    old = "unreadable_refusal_addresses:\n    stop: {rows_at_most: 0}\n    reviewed_until: "
+    settings = read_settings(doors_file(f"{old}null", f"{old}2026-03-03T06:00:00Z"))
+    add_consent(connection, email="<ada@example.com>")
+    assert stops(judge(connection, settings)) == []
+
+    add_consent(
+        connection, email="<bo@example.com>", _loaded_at=TUESDAY + timedelta(microseconds=1)
+    )
+    add_build(connection, WEDNESDAY)
+    assert stops(judge(connection, settings)) == [("unreadable_refusal_addresses", "consents", 1)]
+
+
+def test_another_loader_that_keeps_no_file_of_a_row_is_asked_too(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    connection.execute("alter table raw.consents drop column _file")
+    connection.execute("alter table raw.consents drop column _row")
+    add_consent(connection, email="<ada@example.com>")
+
+    verdict = judge(connection, settings)
+
+    assert stops(verdict) == [("unreadable_refusal_addresses", "consents", 1)]
+    assert "an address that is nobody's; bring each" in verdict.sentence
 
 
 # What another loader may let in, and `mailmart sync` meets without the door behind the loader
@@ -547,6 +716,46 @@ def test_the_newest_consent_decides_and_a_withdrawal_wins_a_tie(
     add_consent(ready, email="bo@example.com", status="granted", recorded_at=TUESDAY)
     add_consent(ready, email="bo@example.com", purpose=" Email_Marketing", recorded_at=TUESDAY)
     assert stops(judge(ready, settings)) == [("refused_profiles", "sync.profiles", 1)]
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "expected"),
+    [
+        (None, []),
+        (WEDNESDAY + timedelta(hours=1, microseconds=1), []),
+        (WEDNESDAY + timedelta(hours=1), [("ended_consents", 1)]),
+        (TUESDAY + timedelta(microseconds=1), [("ended_consents", 1)]),
+    ],
+)
+def test_a_consent_that_has_ended_since_the_build_warns(
+    ready: Connection,
+    settings: DoorSettings,
+    expires_at: datetime | None,
+    expected: list[tuple[str, int]],
+) -> None:
+    # Judged on Wednesday at seven, of a build as of Tuesday at six.
+    add_consent(ready, email=" Bo@example.com", status="granted", expires_at=expires_at)
+
+    verdict = judge(ready, settings)
+
+    assert [(f.rule, f.observed) for f in verdict.warnings] == expected
+    assert stops(verdict) == []
+
+
+def test_only_the_newest_consent_to_marketing_of_somebody_to_be_told_of_can_have_ended(
+    ready: Connection, settings: DoorSettings
+) -> None:
+    ended = {"status": "granted", "expires_at": WEDNESDAY}
+    add_consent(ready, email="ada@example.com", **ended)
+    add_consent(ready, email="ada@example.com", status="granted", recorded_at=TUESDAY)
+    add_consent(ready, email="bo@example.com", purpose="profiling", **ended)
+    add_consent(ready, email="cy@example.com", **ended)
+
+    assert judge(ready, settings).warnings == ()
+
+    add_consent(ready, email="bo@example.com", status="granted", source="form", expires_at=TUESDAY)
+    add_consent(ready, email="bo@example.com", status="granted", source="shop", expires_at=None)
+    assert judge(ready, settings).warnings == ()
 
 
 def test_a_member_of_a_segment_who_is_not_to_be_told_of_stops(

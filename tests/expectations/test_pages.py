@@ -1,8 +1,12 @@
 """The page of a verdict: whole, readable without a network, and without anybody's address."""
 
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from expectations import gate, pages
 from expectations.gate import Measure, Verdict
@@ -62,6 +66,28 @@ def test_a_page_needs_no_network_and_runs_nothing(tmp_path: Path) -> None:
     html = pages.write(judge(KEYS, AGE, OPT_OUTS), tmp_path).read_text(encoding="utf-8")
 
     assert re.findall(r"https?://|<script|<link|<img| href=| src=| on\w+=", html) == []
+
+
+def test_a_browser_opens_a_page_without_an_error_and_shows_the_rules(tmp_path: Path) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not on PATH")
+    page = pages.write(judge(KEYS, AGE, OPT_OUTS), tmp_path / "pages")
+    # No sandbox: it refuses to start as root, as in most containers; the page is our own.
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+
+    opened = subprocess.run(
+        [chromium, *flags, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert re.findall(r"CONSOLE.*", opened.stderr) == []
+    rules = re.findall(r'<tr><td class="\w+">\w+</td><td>(\w+)</td>', opened.stdout)
+    assert rules == ["known_event_types", "freshness", "keys"]
+    assert opened.stdout.count("values must be less than or equal to") == 3
 
 
 def test_no_address_is_on_a_page_and_data_is_no_markup(tmp_path: Path) -> None:

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from expectations.settings import DEFAULT_FILE, DoorSettings, SettingsError, read_settings
+from expectations.settings import (
+    DEFAULT_FILE,
+    DoorSettings,
+    ReviewedRule,
+    SettingsError,
+    read_settings,
+    refuse_future_reviews,
+)
 from tests.expectations.conftest import WriteSettings
 
 
@@ -56,6 +63,36 @@ def test_a_time_with_an_offset_is_turned_into_utc(doors_file: WriteSettings) -> 
 
     assert settings.after_loading.rejected_rows.reviewed_until == datetime.fromisoformat(
         "2026-03-03T06:00:00"
+    )
+
+
+REVIEWED = [
+    (door, name)
+    for door in DoorSettings.model_fields
+    if door != "source"
+    for name, field in DoorSettings.model_fields[door].annotation.model_fields.items()  # type: ignore[union-attr]
+    if issubclass(field.annotation, ReviewedRule)
+]
+
+
+@pytest.mark.parametrize(("door", "name"), REVIEWED)
+def test_nobody_has_looked_at_anything_after_now(
+    doors_file: WriteSettings, door: str, name: str
+) -> None:
+    text = DEFAULT_FILE.read_text(encoding="utf-8")
+    rule = text.index(f"  {name}:\n", text.index(f"{door}:\n"))
+    until = text.index("reviewed_until: null", rule)
+    path = doors_file()
+    moment = "2026-03-03T06:00:01Z"
+    path.write_text(f"{text[:until]}reviewed_until: {moment}{text[until + 20 :]}", "utf-8")
+    settings = read_settings(path)
+
+    refuse_future_reviews(settings, datetime.fromisoformat("2026-03-03T07:00:01+01:00"))
+    with pytest.raises(SettingsError) as raised:
+        refuse_future_reviews(settings, datetime.fromisoformat("2026-03-03T06:00:00"))
+    assert str(raised.value) == (
+        f"{path}: {door}.{name}.reviewed_until: 2026-03-03T06:00:01Z lies in the future (it is "
+        "2026-03-03T06:00:00Z); set it to a time up to which somebody has looked"
     )
 
 

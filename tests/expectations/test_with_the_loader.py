@@ -198,6 +198,69 @@ def test_a_changed_file_of_withdrawals_stops_until_its_old_content_is_back(
     assert broken(before) == []
 
 
+def test_opt_outs_that_nothing_reads_stop_until_they_are_loaded_under_a_better_name(
+    warehouse: Connection, landing: Path, settings: DoorSettings
+) -> None:
+    withdrawn = '{"email":"ada@example.com","purpose":"email_marketing","status":"withdrawn",'
+    put(landing, "email_events/day.csv", "event_type,occurred_at,email")
+    put(landing, "consents/w.json", withdrawn + '"recorded_at":"2026-03-01"}')
+    put(landing, "Consents/x.csv", "email,purpose,status,recorded_at")
+    put(landing, "email_events/day.txt", "event_type,occurred_at,email", "open,,")
+    put(landing, "erasure-requests/day.csv", "email,requested_at", "bo@example.com,2026-03-01")
+    put(landing, "orders/readme.txt", "these are the orders")
+
+    _, before = load_and_judge(warehouse, landing, settings)
+
+    assert broken(before) == [
+        ("rejected_opt_outs", "consents", 2),
+        ("rejected_opt_outs", "erasure_requests", 1),
+        ("rejected_email_event_files", "email_events", 1),
+    ]
+    assert "first the file Consents/x.csv; look at raw.loaded_files" in before.sentence
+
+    (landing / "consents" / "w.json").rename(landing / "consents" / "w.ndjson")
+    (landing / "Consents" / "x.csv").rename(landing / "consents" / "x.csv")
+    (landing / "erasure-requests").rename(landing / "erasure_requests")
+    (landing / "email_events" / "day.txt").unlink()
+    _, before = load_and_judge(warehouse, landing, settings, at=TUESDAY + timedelta(hours=1))
+    # What was in the file that was taken away, nobody knows.
+    assert broken(before) == [("rejected_email_event_files", "email_events", 1)]
+
+
+def test_a_refusal_under_an_address_of_nobody_is_named_by_file_and_row(
+    warehouse: Connection, landing: Path, settings: DoorSettings
+) -> None:
+    put(
+        landing,
+        "email_events/day.csv",
+        "event_type,occurred_at,email",
+        "open,2026-03-02T10:00:00Z,<ada@example.com>",
+        "unsubscribe,2026-03-02T10:00:00Z,ada@example.com",
+        "unsubscribe,2026-03-02T10:00:00Z,<bo@example.com>",
+        "complaint,2026-03-02T10:00:00Z,cy@example.com\u200b",
+    )
+
+    _, before = load_and_judge(warehouse, landing, settings)
+
+    assert broken(before) == [("unreadable_refusal_addresses", "email_events", 2)]
+    assert "first row 3 of email_events/day.csv" in before.sentence
+    assert "example.com" not in before.sentence
+
+
+def test_a_record_of_rejected_rows_that_was_emptied_opens_no_door(
+    warehouse: Connection, landing: Path, settings: DoorSettings
+) -> None:
+    put(landing, "email_events/day.csv", "event_type,occurred_at,email")
+    header = "email,purpose,status,recorded_at"
+    put(landing, "consents/day.csv", header, "ada@example.com,email_marketing,out,2026-03-01")
+    load_and_judge(warehouse, landing, settings)
+    warehouse.execute("delete from raw.rejected_rows")
+
+    _, before = load_and_judge(warehouse, landing, settings, at=TUESDAY + timedelta(hours=1))
+
+    assert broken(before) == [("lost_rejected_rows", "consents", 1)]
+
+
 def test_taking_a_refused_file_away_opens_no_door(
     warehouse: Connection, landing: Path, settings: DoorSettings
 ) -> None:
