@@ -165,10 +165,10 @@ _IS_REFUSAL: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "erasure_requests": ((), "true"),
 }
 
-# Refusals whose address is that of nobody. The first pattern is that of a valid one; the second
-# finds what is valid but no service writes, so that it is another person's by a slip: brackets,
-# quotes, separators and the colon of mailto: anywhere, a quote in front, and a domain of anything
-# but letters, digits, hyphens and single dots inside (an underscore is seen in the wild).
+# Refusals whose address is that of nobody: not valid, or valid but of a kind that no service
+# writes, so that it is another person's by a slip. The pattern is narrower than that of a valid
+# address: no brackets, quotes, separators or colon (that of mailto:), no single quote in front, and
+# a domain of letters, digits, hyphens and single dots inside (an underscore is seen in the wild).
 _UNREADABLE: Final = r"""
     with refusals as (
         select
@@ -184,9 +184,10 @@ _UNREADABLE: Final = r"""
     from refusals
     where not (
         length(address) <= 254
-        and regexp_full_match(address, '[!-?A-~]+@[!-?A-~]+[.][!-?A-~]+')
-        and not regexp_matches(
-            address, '[<>()\[\],;:"]|^''|@.*[^A-Za-z0-9._-]|@[.]|@.*[.][.]|[.]$'
+        and regexp_full_match(
+            address,
+            '[!#-&*+./0-9=?A-Z^-~-][!#-''*+./0-9=?A-Z^-~-]*'
+            '@[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)+'
         )
     )
 """
