@@ -6,6 +6,7 @@ interrupted it.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from orchestration import logs, resources
@@ -33,7 +35,9 @@ class Instant(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            return resources.parse_instant(value)
+            instant = resources.parse_instant(value)
+            resources.refuse_future(instant, datetime.now(UTC).replace(tzinfo=None))
+            return instant
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -81,7 +85,8 @@ class Commands(click.Group):
         """Run the command; what nobody foresaw is kept in a log and told in one sentence."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        # Where nobody reads on, as behind `head`, click ends without a word.
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
             _leave(INTERRUPTED, "interrupted")
@@ -111,8 +116,14 @@ def cli() -> None:
 )
 @_outbox_option
 @click.option("--full-refresh", is_flag=True, help="Build every table from nothing.")
+@click.pass_context
 def run(
-    landing: Path, warehouse: Path, as_of: datetime | None, outbox: Path, full_refresh: bool
+    ctx: click.Context,
+    landing: Path,
+    warehouse: Path,
+    as_of: datetime | None,
+    outbox: Path,
+    full_refresh: bool,
 ) -> None:
     """Do the main job: load, check, build, score, and deliver what changed."""
     from orchestration import jobs, summary
@@ -126,6 +137,7 @@ def run(
         outbox=outbox,
         as_of=as_of,
         full_refresh=full_refresh,
+        delivery={"command": _name_sync(ctx)},
     ) as result:
         if summary.can_show(result):
             summary.show(result, Console())
@@ -186,7 +198,9 @@ def train(warehouse: Path) -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan, send nothing.")
 @click.option("--confirm-plan", metavar="ID", help="Let this one plan through the brakes, once.")
+@click.pass_context
 def sync(
+    ctx: click.Context,
     warehouse: Path,
     outbox: Path,
     destinations: tuple[str, ...],
@@ -205,6 +219,7 @@ def sync(
             "destinations": list(destinations),
             "dry_run": dry_run,
             "confirmed_plan_id": confirm_plan,
+            "command": _name_sync(ctx),
         },
     ) as result:
         for line in result.lines:
@@ -213,16 +228,32 @@ def sync(
 
 
 @cli.command()
+@click.option(
+    "--landing",
+    type=click.Path(path_type=Path),
+    default=resources.find_landing,
+    help="Folder with one subfolder per raw table [MAILMART_LANDING, else data/landing].",
+)
 @_warehouse_option
-def doctor(warehouse: Path) -> None:
+@_outbox_option
+def doctor(landing: Path, warehouse: Path, outbox: Path) -> None:
     """Say what is missing or misconfigured, and how to mend it."""
     from orchestration import diagnosis
 
-    findings = diagnosis.examine(warehouse)
+    findings = diagnosis.examine(warehouse=warehouse, landing=landing, outbox=outbox)
     for finding in findings:
         click.echo(f"{'ok  ' if finding.is_well else 'MEND'}  {finding.sentence}")
     ill = sum(not finding.is_well for finding in findings)
     _leave(FAILED if ill else DONE, f"{ill} of {len(findings)} need mending." if ill else "")
+
+
+def _name_sync(ctx: click.Context) -> str:
+    """Return the command that delivers alone, with the paths that were given here."""
+    words = ["mailmart", "sync"]
+    for name in ("warehouse", "outbox"):
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            words += [f"--{name}", str(Path(ctx.params[name]).absolute())]
+    return shlex.join(words)
 
 
 def _leave(status: int, sentence: str) -> NoReturn:

@@ -9,7 +9,11 @@ from dagster_dbt import DbtCliResource
 
 from orchestration.alerts import failed_run
 from orchestration.assets import delivery, landing, models, scores
-from orchestration.checks import door_after_loading, door_before_delivery
+from orchestration.checks import (
+    door_after_loading,
+    door_before_delivery,
+    door_before_scoring,
+)
 from orchestration.progress import keep_silent
 from orchestration.resources import DBT, ROOT
 from orchestration.schedules import (
@@ -50,7 +54,7 @@ defs = dg.Definitions(
             delivery.receipts,
         ],
     ),
-    asset_checks=[door_after_loading, door_before_delivery],
+    asset_checks=[door_after_loading, door_before_scoring, door_before_delivery],
     jobs=[daily_job, day_job, train_job, deliver_job],
     schedules=[every_morning, every_week],
     sensors=[new_landing_files, failed_run],

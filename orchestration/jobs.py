@@ -25,11 +25,13 @@ from orchestration import (
     logs,
     progress,
     resources,
+    schema,
     secret_key,
 )
 from orchestration.database import WarehouseError
 from orchestration.exit_status import DONE, FAILED, INTERRUPTED, STOPPED
 from orchestration.manifest import ProjectError, read_project
+from reverse_etl.configuration import read_destinations
 
 
 @dataclass
@@ -87,6 +89,7 @@ def run_job(
             held.enter_context(lock.hold(warehouse))
             with closing(database.open_warehouse(warehouse)) as connection:
                 secret_key.check_key(connection)
+                schema.check_columns(connection)
             execution = execute(job, run_config, console)
             connection = held.enter_context(closing(database.open_warehouse(warehouse)))
         except (
@@ -105,6 +108,7 @@ def execute(job: str, run_config: Mapping[str, Any], console: Console) -> dg.Exe
     """Run a job in this process, with its progress on the console and its story in its log."""
     with progress.show(console) as report:
         read_project(report)
+        diagnosis.check_names(read_destinations(resources.DESTINATIONS_FILE))
         from orchestration.definitions import defs
 
         # dbt and Dagster tell each step in full: to the log, not to the person.
@@ -160,25 +164,34 @@ def conclude(
         result.sentence += f" ({log} has the details)"
     elif problems:
         result.status = FAILED
-        others = f" (and {len(problems) - 1:,} more, above)" if len(problems) > 1 else ""
-        result.sentence = f"not loaded: {problems[0]}{others}"
-    result.lines += [f"warning: {warning}" for warning in find_warnings(execution)]
+        if len(problems) == 1:
+            result.sentence = f"not loaded: {problems.pop()}"
+        else:
+            result.sentence = (
+                f"{len(problems):,} files were not loaded; each is named above, and in "
+                "raw.loaded_files"
+            )
+    result.lines += find_warnings(execution)
     result.lines += [f"not loaded: {problem}" for problem in problems]
     return result
 
 
 def find_warnings(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
-    """Yield what the loader and the doors let through with a remark, each remark once."""
-    for event in execution.get_asset_materialization_events():
-        yield from read_metadata(event).get("warnings", [])
-    remarks = (
-        evaluation.description
-        for evaluation in execution.get_asset_check_evaluations()
-        if evaluation.check_name in ("after_loading", "before_delivery")
-        and not evaluation.passed
-        and evaluation.severity == dg.AssetCheckSeverity.WARN
-    )
-    yield from dict.fromkeys(remark for remark in remarks if remark)
+    """Yield what was let through with a remark, each remark once, and where a door tells more."""
+    remarks = [
+        warning
+        for event in execution.get_asset_materialization_events()
+        for warning in read_metadata(event).get("warnings", [])
+    ]
+    pages = {}
+    for evaluation in execution.get_asset_check_evaluations():
+        metadata = {name: entry.value for name, entry in evaluation.metadata.items()}
+        warned = metadata.get("warnings", [])
+        if isinstance(warned, list) and warned:
+            remarks += warned
+            pages[evaluation.check_name] = metadata.get("path")
+    yield from (f"warning: {remark}" for remark in dict.fromkeys(remarks))
+    yield from (f"what the door {door} found: see {page}" for door, page in pages.items())
 
 
 def find_messages(execution: dg.ExecuteInProcessResult) -> Iterator[str]:

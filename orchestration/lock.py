@@ -26,8 +26,15 @@ def hold(warehouse: Path) -> Iterator[None]:
     if warehouse in _held:
         yield
         return
-    warehouse.parent.mkdir(parents=True, exist_ok=True)
-    with warehouse.with_name(warehouse.name + ".lock").open("a+", encoding="utf-8") as lock:
+    try:
+        warehouse.parent.mkdir(parents=True, exist_ok=True)
+        opened = warehouse.with_name(warehouse.name + ".lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise WarehouseError(
+            f"nothing can be written beside the warehouse {warehouse} ({error.strerror}); make its "
+            "folder writable, or name another warehouse with --warehouse"
+        ) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from orchestration.progress import Report, keep_silent
 from orchestration.resources import DBT, ROOT
 
+PROJECT_FILE = ROOT / "dbt_project.yml"
+PROFILES_FILE = ROOT / "profiles.yml"
 MANIFEST = ROOT / "target" / "manifest.json"
 
 # Of what the manifest was made.
@@ -19,12 +25,44 @@ class ProjectError(RuntimeError):
     """The dbt project cannot be read; the message is dbt's."""
 
 
+def read_segments() -> list[dict[str, str]]:
+    """Return the segments as they are written in dbt_project.yml, once dbt found them sound."""
+    segments: list[dict[str, str]] = _read_yaml(PROJECT_FILE)["vars"]["segments"]
+    return segments
+
+
+def read_properties() -> list[str]:
+    """Return the columns of `sync.profiles` that can be told of a profile, by the manifest."""
+    manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    (columns,) = (
+        node["columns"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and node["name"] == "sync_profiles"
+    )
+    return [name for name in columns if name not in ("profile_id", "email")]
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    """Return a mapping; raises `ProjectError` with the file, the line and what is wrong there."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise ProjectError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ProjectError(f"{path} must be a mapping")
+    return content
+
+
 def read_project(report: Report = keep_silent) -> Path:
     """Return dbt's manifest, parsed anew where it is not that of the project as it is now.
 
     Raises `ProjectError` where dbt cannot read the project.
     """
     if not MANIFEST.exists() or not READ.exists() or READ.read_text() != _state():
+        for path in (PROJECT_FILE, PROFILES_FILE):
+            _read_yaml(path)
         report("reading the dbt project", 0, 1)
         # A process of its own: dbt changes the loggers of the one that it lives in.
         parsed = subprocess.run(  # noqa: S603 - our own program, fixed arguments
@@ -43,15 +81,26 @@ def read_project(report: Report = keep_silent) -> Path:
             check=False,
         )
         if parsed.returncode:
-            raise ProjectError(f"dbt cannot read the project: {parsed.stdout or parsed.stderr}")
+            raise ProjectError(
+                f"dbt cannot read the project: {_leave_out_noise(parsed.stdout or parsed.stderr)}"
+            )
         READ.write_text(_state())
         report("reading the dbt project", 1, 1)
     return MANIFEST
 
 
+def _leave_out_noise(told: str) -> str:
+    """Return what dbt says about the project without what it says about itself having failed."""
+    return "\n".join(
+        line
+        for line in told.splitlines()
+        if "uploading artifacts" not in line and "'Namespace' object" not in line
+    )
+
+
 def _state() -> str:
     """Return a text that changes with every file of the dbt project, and with the manifest."""
-    sources = [ROOT / "dbt_project.yml", ROOT / "profiles.yml"]
+    sources = [path for path in (PROJECT_FILE, PROFILES_FILE) if path.exists()]
     sources += sorted(path for path in (ROOT / "dbt_project").rglob("*") if path.is_file())
     digest = hashlib.sha256()
     for path in sources:

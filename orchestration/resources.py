@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"
+# A folder of pages per run, with what each door found.
+DATA_DOCS = DATA / "docs"
 KEY_FILE = DATA / "mailmart.key"
 # Beside this Python, whether or not somebody activated the environment.
 DBT = Path(sys.executable).with_name("dbt")
@@ -48,6 +50,19 @@ def parse_instant(text: str) -> datetime:
         raise ValueError(
             f"{text!r} is no time; write it as ISO 8601, for example 2026-01-31T06:00:00Z"
         ) from None
+
+
+def refuse_future(as_of: datetime, now: datetime) -> None:
+    """Raise `ValueError` with a sentence where an `as_of` lies a day or more after now; naive UTC.
+
+    Marts of the future are delivered like any others, and every run until then would come too late.
+    A day is left for clocks and zones that somebody got wrong.
+    """
+    if as_of > now + timedelta(days=1):
+        raise ValueError(
+            f"{as_of.isoformat()}Z lies in the future (it is {now.isoformat(timespec='seconds')}Z);"
+            " name a time that has come, or none for now"
+        )
 
 
 def is_writable(folder: Path) -> bool:

@@ -9,7 +9,7 @@ import dagster as dg
 from ingestion.landing import list_files
 from orchestration.assets.delivery import receipts
 from orchestration.assets.scores import champions
-from orchestration.checks import door_before_delivery
+from orchestration.checks import door_before_delivery, door_before_scoring
 from orchestration.resources import find_landing
 
 _IN_THE_MORNING = timedelta(hours=4)
@@ -38,7 +38,7 @@ day_job = dg.define_asset_job(
 )
 train_job = dg.define_asset_job(
     "train",
-    selection=dg.AssetSelection.assets(champions),
+    selection=dg.AssetSelection.assets(champions) | dg.AssetSelection.checks(door_before_scoring),
     config={"ops": {"ml__champions": {"config": {"retrain": True}}}},
     description="Train on the features of the last build; a better model takes over.",
 )

@@ -47,7 +47,12 @@ def _read_or_make(path: Path) -> str:
             pass
         finally:
             draft.unlink()
-    key = path.read_text(encoding="ascii").strip()
+    try:
+        key = path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise WarehouseError(
+            f"the key file {path} holds no text; put the key back or set MAILMART_PROFILE_KEY"
+        ) from None
     if not key:
         raise WarehouseError(
             f"the key file {path} is empty; put the key back or set MAILMART_PROFILE_KEY"
@@ -74,7 +79,13 @@ def check_key(connection: duckdb.DuckDBPyConnection) -> bool:
     if not kept:
         return False
     # Asked first: looking must not make a key.
-    if has_key() and _take_fingerprint(read_key()) == kept[0]:
+    if not has_key():
+        raise WarehouseError(
+            "the profile key that this warehouse was built with is missing, and with a new one "
+            f"every profile id would change: put it back ({resources.KEY_FILE}, or "
+            "MAILMART_PROFILE_KEY), or name a new warehouse with --warehouse"
+        )
+    if _take_fingerprint(read_key()) == kept[0]:
         return True
     raise WarehouseError(
         "the profile key is not the one that this warehouse was built with, and every profile id "

@@ -69,7 +69,7 @@ def show(result: Result, console: Console) -> None:
     console.print(tabulate_segments(connection, as_of))
     console.print(tabulate_held_back(connection))
     for line in result.lines:
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     file = connection.execute("select path from duckdb_databases() where not internal").fetchall()
     console.print(
         f"\nThe run is {result.run_id[:8]} in `make ui`; the tables are in {file[0][0]}",

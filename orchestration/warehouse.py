@@ -20,6 +20,7 @@ from orchestration.resources import (
     find_warehouse,
     parse_instant,
     read_as_of,
+    refuse_future,
     tell_dbt,
 )
 from orchestration.secret_key import keep_key
@@ -51,6 +52,7 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
             # no build of another run, though this one may have waited long in Dagster's queue.
             self._started_at = datetime.now(UTC).replace(tzinfo=None)
             self._as_of = parse_instant(self.as_of) if self.as_of else self._started_at
+            refuse_future(self._as_of, self._started_at)
             tell_dbt(
                 self.file,
                 as_of=self._as_of,

@@ -15,7 +15,7 @@ from reverse_etl.configuration import Brakes
 class Brake:
     """Say which rule stops a plan, where, and by which figures."""
 
-    rule: Literal["max_removed_share", "max_tier_shift"]
+    rule: Literal["max_removed_share", "max_tier_shift", "lost_ledger"]
     subject: str
     sentence: str
 
@@ -112,6 +112,7 @@ def _last_tier_mix(connection: duckdb.DuckDBPyConnection, destination: str) -> M
         where
             destination = ?
             and (delivered + suppressed > 0 or status = 'nothing_to_do')
+            and as_of <= "at" + interval 1 day
         order by as_of desc, "at" desc, attempt desc
         limit 1
         """,

@@ -192,7 +192,9 @@ def read_destinations(path: Path) -> Destinations:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from None
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is no valid YAML: {error}") from None
+        # YAML's own story has the line last, and most readers see the first alone.
+        told = " ".join(str(error).split())
+        raise ConfigurationError(f"{path} is no valid YAML: {told}") from None
     try:
         return Destinations.model_validate(document)
     except ValidationError as error:

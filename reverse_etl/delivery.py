@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import duckdb
 
-from reverse_etl import holdouts, ledger
+from reverse_etl import holdouts, ledger, losses
+from reverse_etl.brakes import Brake
 from reverse_etl.configuration import Destinations, DestinationSettings, FileSettings
 from reverse_etl.desired_state import check_settings, check_sync, refuse_unmailable
 from reverse_etl.destinations.file import FileDestination
@@ -28,7 +29,8 @@ class DeliveryOutcome:
     """Say what became of one destination's delivery, in figures and in one sentence.
 
     `plan` is None where none was made, `place` where nothing was sent. The figures count the
-    destination's answers; what failed, is pending or got no answer is planned again.
+    destination's answers; what failed, is pending or got no answer is planned again. `warning` says
+    what somebody should know though nothing went wrong.
     """
 
     destination: str
@@ -40,6 +42,7 @@ class DeliveryOutcome:
     failed: int = 0
     pending: int = 0
     suppressed: int = 0
+    warning: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class _Delivery:
     settings: DestinationSettings
     run: ledger.Run
     report: Report
+    command: str
 
 
 def deliver(
@@ -66,11 +70,13 @@ def deliver(
     confirmed_plan_id: str | None = None,
     report: Report | None = None,
     opener: Opener | None = None,
+    command: str = "mailmart sync",
 ) -> list[DeliveryOutcome]:
     """Bring the enabled destinations, or of these the named ones, to the desired state.
 
     `as_of` is that of the marts, `at` the time of the run; without a zone they are UTC. Reads the
-    tables of `sync`, writes those of `reverse_etl`, and expects no open transaction. One
+    tables of `sync`, writes those of `reverse_etl`, and expects no open transaction. `command` is
+    what a person types to deliver to these destinations, without naming one of them. One
     destination's failure is its own outcome and stops no other. Raise `ConfigurationError` where
     the settings do not fit the warehouse, and `SyncError` where the desired state contradicts
     itself: then nobody is told anything.
@@ -94,7 +100,7 @@ def deliver(
             connection, run_id=run_id, destination=name, as_of=_utc(as_of), at=_utc(at)
         )
         destination = (opener or open_configured)(name, settings)
-        delivery = _Delivery(connection, destination, settings, run, report or _silence)
+        delivery = _Delivery(connection, destination, settings, run, report or _silence, command)
         outcomes.append(_deliver(delivery, dry_run, confirmed_plan_id))
     connection.execute("drop table if exists temp.planned_changes")
     return outcomes
@@ -105,17 +111,12 @@ def _deliver(delivery: _Delivery, dry_run: bool, confirmed_plan_id: str | None) 
     _recover(delivery)
     last = ledger.last_delivered_as_of(connection, run.destination)
     if last is not None and run.as_of < last:
-        return _end(
-            delivery,
-            "out_of_date",
-            f"nothing is delivered: {_instant(run.as_of)} lies before {_instant(last)}, of which "
-            "the destination was told already",
-        )
-    delivery.report(f"{run.destination}: comparing", 0, 1)
-    plan = plan_delivery(connection, run.destination, delivery.settings, as_of=run.as_of)
-    delivery.report(f"{run.destination}: comparing", 1, 1)
+        return _give_way(delivery, last)
+    unknown_plans, plan = _plan(delivery, None if dry_run else confirmed_plan_id)
     stopped = "; ".join(brake.sentence for brake in plan.brakes)
-    confirmation = f"mailmart sync --destination {run.destination} --confirm-plan {plan.plan_id}"
+    confirmation = (
+        f"{delivery.command} --destination {run.destination} --confirm-plan {plan.plan_id}"
+    )
     if dry_run:
         waits = f"; it would wait for `{confirmation}`, because {stopped}" if stopped else ""
         return _end(
@@ -124,7 +125,7 @@ def _deliver(delivery: _Delivery, dry_run: bool, confirmed_plan_id: str | None) 
             f"the plan {plan.plan_id} would send {plan.sentence()}{waits}",
             plan,
         )
-    if not plan.total:
+    if not plan.total and not stopped:
         return _end(delivery, "nothing_to_do", "nothing to send; it is up to date", plan)
     if stopped and confirmed_plan_id != plan.plan_id:
         other = f" (the confirmed plan {confirmed_plan_id} is another)" if confirmed_plan_id else ""
@@ -134,8 +135,82 @@ def _deliver(delivery: _Delivery, dry_run: bool, confirmed_plan_id: str | None) 
             f"nothing is sent, because {stopped}. If that is right: {confirmation}{other}",
             plan,
         )
+    with ledger.transaction(connection):
+        ledger.record_lost(connection, run, unknown_plans)
+    if not plan.total:
+        return _end(delivery, "nothing_to_do", "nothing to send; it is up to date", plan)
     refuse_unmailable(connection, run.destination)
     return _send(delivery, plan)
+
+
+def _give_way(delivery: _Delivery, last: datetime) -> DeliveryOutcome:
+    """Tell nothing of a past, but say how many refusals wait behind it."""
+    connection, run = delivery.connection, delivery.run
+    plan = plan_delivery(connection, run.destination, delivery.settings, as_of=run.as_of)
+    removals, refusals = plan.count("profile", "remove"), plan.count("suppression")
+    outcome = _end(
+        delivery,
+        "out_of_date",
+        f"nothing is delivered: {_instant(run.as_of)} lies before {_instant(last)}, of which "
+        "the destination was told already",
+    )
+    if not removals + refusals:
+        return outcome
+    return replace(
+        outcome,
+        warning=(
+            f"{run.destination}: {removals:,} {'removal' if removals == 1 else 'removals'} and "
+            f"{refusals:,} {'refusal' if refusals == 1 else 'refusals'} to be mailed are not told, "
+            f"because this run speaks of {_instant(run.as_of)}; run again as of {_instant(last)} "
+            "or later"
+        ),
+    )
+
+
+def _plan(delivery: _Delivery, confirmed_plan_id: str | None) -> tuple[list[str], Plan]:
+    """Compare, on a ledger that is whole; return also the plans that it knew nothing of.
+
+    What was lost is restored for the comparison, and stays so once somebody confirms the plan.
+    """
+    connection, run = delivery.connection, delivery.run
+    delivery.report(f"{run.destination}: comparing", 0, 1)
+    lost = losses.find_losses(connection, run.destination)
+    if lost:
+        connection.execute("begin transaction")
+        try:
+            losses.restore(connection, run.destination)
+            plan = plan_delivery(connection, run.destination, delivery.settings, as_of=run.as_of)
+        except BaseException:
+            connection.execute("rollback")
+            raise
+        connection.execute("commit" if plan.plan_id == confirmed_plan_id else "rollback")
+    else:
+        plan = plan_delivery(connection, run.destination, delivery.settings, as_of=run.as_of)
+    delivery.report(f"{run.destination}: comparing", 1, 1)
+    seen = delivery.destination.find_deliveries(run.destination)
+    unknown = sorted(seen.keys() - ledger.find_plans(connection, run.destination) - {plan.plan_id})
+    brakes = [
+        Brake(
+            "lost_ledger",
+            "ledger",
+            f"{loss}. Put the schema reverse_etl back from a backup; else the plan sends everybody "
+            "who is wanted again and removes who is not",
+        )
+        for loss in lost
+    ]
+    if unknown:
+        counted = "1 delivery" if len(unknown) == 1 else f"{len(unknown):,} deliveries"
+        brakes.append(
+            Brake(
+                "lost_ledger",
+                "ledger",
+                f"the ledger knows nothing of {counted} that {run.destination} holds, such as "
+                f"{seen[unknown[0]]}, so whoever was sent by them and may not be mailed any more "
+                "would not be removed. Put the schema reverse_etl back from a backup of the "
+                "warehouse, or, where these are of another warehouse, name another outbox",
+            )
+        )
+    return unknown, replace(plan, brakes=(*brakes, *plan.brakes))
 
 
 def _recover(delivery: _Delivery) -> None:

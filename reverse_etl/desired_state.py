@@ -92,13 +92,30 @@ def check_settings(
     Segments are looked up in `sync.segments`, where the warehouse has it. Without that table a
     segment that has no members today cannot be told from one that does not exist.
     """
-    _refuse_strangers(name, "property", settings.properties or (), property_types(connection))
+    segments = None
     if _column_types(connection, "segments"):
         existing = connection.execute(
             "select segment from sync.segments order by segment"
         ).fetchall()
-        named = [*(settings.segments or ()), *settings.holdouts]
-        _refuse_strangers(name, "segment", named, [row[0] for row in existing])
+        segments = [segment for (segment,) in existing]
+    refuse_unknown(name, settings, properties=property_types(connection), segments=segments)
+
+
+def refuse_unknown(
+    name: str,
+    settings: DestinationSettings,
+    *,
+    properties: Collection[str],
+    segments: Collection[str] | None,
+) -> None:
+    """Refuse settings that name a property or a segment that is none of these.
+
+    None are the segments that nobody knows. Raise `ConfigurationError` with those that there are.
+    """
+    _refuse_strangers(name, "property", settings.properties or (), properties)
+    if segments is not None:
+        named = dict.fromkeys([*(settings.segments or ()), *settings.holdouts])
+        _refuse_strangers(name, "segment", named, segments)
 
 
 def refuse_unmailable(connection: duckdb.DuckDBPyConnection, name: str) -> None:

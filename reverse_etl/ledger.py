@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, cast
 
@@ -20,7 +20,7 @@ import pyarrow as pa
 from reverse_etl.shipment import OUTCOME_WORDS, OUTCOMES, Kind, Shipment
 
 RunStatus = Literal[
-    "sending", "delivered", "nothing_to_do", "dry_run", "braked", "out_of_date", "failed"
+    "sending", "delivered", "nothing_to_do", "dry_run", "braked", "out_of_date", "failed", "lost"
 ]
 
 # No keys: nothing here is looked up row by row, and an index would cost a bulk delivery more than
@@ -31,7 +31,8 @@ create schema if not exists reverse_etl;
 
 -- One row per attempt of a run to deliver to a destination. tier_mix: profiles by engagement tier
 -- in the desired state. delivery_number: how many deliveries the destination will have acknowledged
--- when this one is.
+-- when this one is. status lost, attempt 0: a delivery that the destination shows and this ledger
+-- knew nothing of when somebody confirmed that it goes on all the same.
 create table if not exists reverse_etl.runs (
     run_id varchar, destination varchar, attempt bigint, as_of timestamp, "at" timestamp,
     status varchar, plan_id varchar, delivery_number bigint, planned bigint, delivered bigint,
@@ -171,11 +172,13 @@ def last_delivered_as_of(
     """Return the newest `as_of` that the destination holds anything of.
 
     A run that had nothing to send counts: the destination was found to hold that state. A run of
-    which nothing was acknowledged does not.
+    which nothing was acknowledged does not, and neither does one that spoke of the future by
+    mistake: until that had come, nobody would be told anything.
     """
     ((as_of,),) = connection.execute(
         "select max(as_of) from reverse_etl.runs where destination = ?"
-        " and (delivered + suppressed > 0 or status = 'nothing_to_do')",
+        " and (delivered + suppressed > 0 or status = 'nothing_to_do')"
+        ' and as_of <= "at" + interval 1 day',
         [destination],
     ).fetchall()
     return None if as_of is None else cast(datetime, as_of)
@@ -245,6 +248,22 @@ def record_plan(
                 examples,
             ],
         )
+
+
+def find_plans(connection: duckdb.DuckDBPyConnection, destination: str) -> set[str]:
+    """Return the plans that the ledger knows of a destination."""
+    rows = connection.execute(
+        "select distinct plan_id from reverse_etl.runs"
+        " where destination = ? and plan_id is not null",
+        [destination],
+    ).fetchall()
+    return {plan_id for (plan_id,) in rows}
+
+
+def record_lost(connection: duckdb.DuckDBPyConnection, run: Run, plan_ids: Iterable[str]) -> None:
+    """Write down deliveries of which a destination tells and the ledger knew nothing."""
+    for plan_id in plan_ids:
+        record_run(connection, replace(run, attempt=0), status="lost", plan_id=plan_id)
 
 
 def open_shipment(connection: duckdb.DuckDBPyConnection, destination: str) -> None:

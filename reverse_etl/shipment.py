@@ -153,6 +153,13 @@ class Destination(Protocol):
         """
         ...
 
+    def find_deliveries(self, destination: str) -> Mapping[str, str]:
+        """Return where each delivery is that can still be seen there, by the id of its plan.
+
+        None where a service does not show them.
+        """
+        ...
+
     def place(self, shipment: Shipment) -> str:
         """Say where a person finds what was sent."""
         ...

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from orchestration.assets.models import find_built_as_of, model_key
 from orchestration.progress import Report
-from orchestration.resources import DESTINATIONS_FILE
+from orchestration.resources import DESTINATIONS_FILE, refuse_future
 from orchestration.warehouse import Warehouse
 from reverse_etl.configuration import read_destinations
 from reverse_etl.delivery import DeliveryOutcome, deliver
@@ -33,6 +33,9 @@ class Delivery(dg.Config):
     destinations: list[str] = Field(default_factory=list)
     dry_run: bool = False
     confirmed_plan_id: str | None = None
+    command: str = Field(
+        default="mailmart sync", description="what a person types to deliver the same alone"
+    )
 
 
 @dg.asset(
@@ -46,10 +49,13 @@ def receipts(
 ) -> dg.MaterializeResult[None]:
     """Bring every destination from what it acknowledged to what it should hold."""
     with warehouse.connect() as connection:
+        as_of = find_built_as_of(connection)
+        # Bare dbt builds of any instant that it is told.
+        refuse_future(as_of, warehouse.started_at)
         outcomes = deliver(
             connection,
             read_destinations(DESTINATIONS_FILE),
-            as_of=find_built_as_of(connection),
+            as_of=as_of,
             run_id=warehouse.run_id,
             at=warehouse.started_at,
             outbox=Path(warehouse.outbox),
@@ -57,9 +63,12 @@ def receipts(
             dry_run=config.dry_run,
             confirmed_plan_id=config.confirmed_plan_id,
             report=report,
+            command=config.command,
         )
     for outcome in outcomes:
         context.log.info(outcome.sentence)
+        if outcome.warning is not None:
+            context.log.warning(outcome.warning)
     stopped = [o for o in outcomes if o.status in ("braked", "failed")]
     # What waits for somebody to confirm it waits as long as that takes.
     is_braked = any(o.status == "braked" for o in stopped)
@@ -79,6 +88,9 @@ def receipts(
 def describe(outcomes: list[DeliveryOutcome]) -> dict[str, Any]:
     """Return the outcomes as Dagster metadata; profiles are named by id in none of it."""
     metadata: dict[str, Any] = {}
+    warnings = [outcome.warning for outcome in outcomes if outcome.warning is not None]
+    if warnings:
+        metadata["warnings"] = warnings
     for outcome in outcomes:
         name = outcome.destination
         metadata[name] = outcome.sentence

@@ -19,8 +19,10 @@ from dagster_dbt import (
     DbtProject,
     dbt_assets,
 )
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from ingestion.contract import TABLES
+from orchestration import rules
 from orchestration.manifest import read_project
 from orchestration.progress import Report
 from orchestration.warehouse import Warehouse
@@ -119,6 +121,19 @@ def count_rows(
             yield key, rows
 
 
+def find_mistakes(warehouse: Warehouse, told_by_dbt: str) -> list[str]:
+    """Return which rule that people write makes a model fail, where that is how it failed.
+
+    The database knows the model alone, which is made of all of them.
+    """
+    if "profile_segments" in told_by_dbt:
+        with warehouse.connect() as connection:
+            return list(rules.find_segment_mistakes(connection))
+    if "int_email_events__classified" in told_by_dbt:
+        return list(rules.find_pattern_mistakes())
+    return []
+
+
 @dbt_assets(
     manifest=read_project(),
     dagster_dbt_translator=Translator(),
@@ -152,9 +167,15 @@ def models(
     )
     stream = invocation.stream()
     warehouse.call_at_end(end, invocation, stream)
-    for done, event in enumerate(stream, start=1):
-        report(step, min(done, total), total)
-        yield event
+    try:
+        for done, event in enumerate(stream, start=1):
+            report(step, min(done, total), total)
+            yield event
+    except DagsterDbtCliRuntimeError as error:
+        mistakes = find_mistakes(warehouse, str(error))
+        if mistakes:
+            raise dg.Failure("; ".join(mistakes), allow_retries=False) from error
+        raise
     report(step, total, total)
     with warehouse.connect() as connection:
         for key, rows in count_rows(connection, context.selected_asset_keys):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, takewhile
@@ -76,6 +77,14 @@ class FileDestination:
         shutil.rmtree(self._draft(shipment), ignore_errors=True)
         if self._whole(shipment) is not None:
             yield shipment.outcome_of_all("delivered")
+
+    def find_deliveries(self, destination: str) -> Mapping[str, str]:
+        """Return the folders of a destination that nobody has taken out of the outbox yet."""
+        if not self.outbox.is_dir():
+            return {}
+        name = re.compile(rf"\d{{8}}T\d{{6}}Z-{destination}-\d{{6,}}-([0-9a-f]{{12}})(-\d{{2,}})?")
+        found = ((name.fullmatch(folder.name), folder) for folder in sorted(self.outbox.iterdir()))
+        return {match[1]: str(folder) for match, folder in found if match}
 
     def place(self, shipment: Shipment) -> str:
         """Return the folder's path."""

@@ -38,7 +38,7 @@ def test_a_house_out_of_order_is_told_what_to_mend_all_at_once(built: Place) -> 
 
     ill = [line for line in ended.out.splitlines() if line.startswith("MEND")]
     assert ended.status == 1
-    assert ended.last_line == "3 of 6 need mending."
+    assert ended.last_line == "3 of 9 need mending."
     assert f"there is no {built.folder / 'nowhere'}" in ill[0]
     assert "put the old key back" in ill[1]
     assert f"Delete it and train anew (mailmart train): {champion}" in ill[2]

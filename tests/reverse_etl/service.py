@@ -67,6 +67,9 @@ class Service:
     def recover(self, shipment: Shipment) -> Iterator[pa.Table]:
         return iter(())
 
+    def find_deliveries(self, destination: str) -> Mapping[str, str]:
+        return {}
+
     def place(self, shipment: Shipment) -> str:
         return "the service"
 

@@ -1,0 +1,37 @@
+"""Data Docs: one folder of pages per run, the newest of which is `latest`."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from expectations import pages
+from expectations.gate import Verdict
+
+# A year of weeks, or a good month of daily runs that somebody repeats; a page is some 100 kB.
+KEPT_RUNS = 52
+LATEST = "latest"
+
+_OF_A_RUN = re.compile(r"\d{8}T\d{6}Z-\w+")
+
+
+def keep(verdict: Verdict, folder: Path, *, started_at: datetime, run_id: str) -> Path:
+    """Write the page of a verdict into its run's folder and return its path.
+
+    `folder` has one subfolder per run, named after its start and id, of which the newest
+    `KEPT_RUNS` are kept, and a link `latest` to the one that was written to last.
+    """
+    run = folder / f"{started_at:%Y%m%dT%H%M%SZ}-{run_id[:8]}"
+    page = pages.write(verdict, run)
+    link = folder / f".{LATEST}-{run.name}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(run.name)
+    link.replace(folder / LATEST)
+    of_runs = sorted(
+        each for each in folder.iterdir() if each.is_dir() and _OF_A_RUN.fullmatch(each.name)
+    )
+    for old in of_runs[:-KEPT_RUNS]:
+        shutil.rmtree(old, ignore_errors=True)
+    return page
