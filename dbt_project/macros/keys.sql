@@ -50,6 +50,28 @@
 {%- endmacro %}
 
 
+{% macro email_event_id(events, profiles) -%}
+    {{ content_id(
+        plain=[
+            profiles ~ '.profile_id',
+            epoch_microseconds(events ~ '.occurred_at'),
+        ],
+        texts=[
+            events ~ '.event_type',
+            events ~ '.message_id',
+            events ~ '.url',
+        ],
+    ) }}
+{%- endmacro %}
+
+
+{% macro message_key(events, profiles) -%}
+    coalesce(
+        {{ events }}.message_id, 'event:' || {{ email_event_id(events, profiles) }}
+    )
+{%- endmacro %}
+
+
 {% macro row_hash(columns) -%}
     {{ return(adapter.dispatch('row_hash', 'mailmart')(columns)) }}
 {%- endmacro %}

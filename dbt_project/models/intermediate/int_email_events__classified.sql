@@ -31,7 +31,6 @@ machine_user_agents as (
 
 message_clicks as (
     select
-        email_event_id,
         profile_key,
         message_id,
         url,
@@ -41,7 +40,10 @@ message_clicks as (
 ),
 
 fast_clicks as (
-    select message_clicks.email_event_id
+    select distinct
+        message_clicks.profile_key,
+        message_clicks.message_id,
+        message_clicks.occurred_at
     from message_clicks
     inner join messages
         on
@@ -127,7 +129,10 @@ bursts as (
 ),
 
 burst_clicks as (
-    select distinct reachable_clicks.email_event_id
+    select distinct
+        reachable_clicks.profile_key,
+        reachable_clicks.message_id,
+        reachable_clicks.occurred_at
     from reachable_clicks
     inner join bursts
         on
@@ -137,36 +142,50 @@ burst_clicks as (
             and reachable_clicks.occurred_at between bursts.begins_at and bursts.ends_at
 ),
 
+profiles as (
+    select * from {{ ref('int_profiles__resolved') }}
+),
+
+-- All clicks of a message at one instant are alike: too fast, in a burst, or neither.
 reasoned as (
     select
         engagements.*,
         case
             when engagements.is_flagged then 'provider_flag'
             when machine_user_agents.user_agent is not null then 'user_agent'
-            when fast_clicks.email_event_id is not null then 'too_fast'
-            when burst_clicks.email_event_id is not null then 'burst'
+            when fast_clicks.message_id is not null then 'too_fast'
+            when burst_clicks.message_id is not null then 'burst'
         end as machine_reason
     from engagements
     left join machine_user_agents
         on engagements.user_agent = machine_user_agents.user_agent
-    left join fast_clicks on engagements.email_event_id = fast_clicks.email_event_id
-    left join burst_clicks on engagements.email_event_id = burst_clicks.email_event_id
+    left join fast_clicks
+        on
+            engagements.event_type = 'click'
+            and engagements.profile_key = fast_clicks.profile_key
+            and engagements.message_id = fast_clicks.message_id
+            and engagements.occurred_at = fast_clicks.occurred_at
+    left join burst_clicks
+        on
+            engagements.event_type = 'click'
+            and engagements.profile_key = burst_clicks.profile_key
+            and engagements.message_id = burst_clicks.message_id
+            and engagements.occurred_at = burst_clicks.occurred_at
 ),
 
 final as (
     select
-        email_event_id,
-        profile_id,
-        profile_key,
-        event_type,
-        message_id,
-        message_key,
-        campaign_id,
-        url,
-        machine_reason is null as is_human,
-        machine_reason,
-        occurred_at
+        reasoned.profile_key,
+        reasoned.event_type,
+        reasoned.message_id,
+        {{ message_key('reasoned', 'profiles') }} as message_key,
+        reasoned.campaign_id,
+        reasoned.url,
+        reasoned.machine_reason is null as is_human,
+        reasoned.machine_reason,
+        reasoned.occurred_at
     from reasoned
+    inner join profiles on reasoned.profile_key = profiles.profile_key
 )
 
 select * from final

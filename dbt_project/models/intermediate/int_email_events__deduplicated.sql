@@ -85,42 +85,19 @@ distinct_events as (
     where id_copy = 1 or provider is null or event_id is null
 ),
 
-identified as (
-    select
-        distinct_events.*,
-        profiles.profile_id,
-        profiles.profile_key,
-        {{ content_id(
-            plain=[
-                'profiles.profile_id',
-                epoch_microseconds('distinct_events.occurred_at'),
-            ],
-            texts=[
-                'distinct_events.event_type',
-                'distinct_events.message_id',
-                'distinct_events.url',
-            ],
-        ) }} as email_event_id
-    from distinct_events
-    inner join profiles on distinct_events.email = profiles.email
-),
-
 final as (
     select
-        email_event_id,
-        profile_id,
-        profile_key,
-        event_type,
-        message_id,
-        -- Without a message_id an event is a message of its own.
-        coalesce(message_id, 'event:' || email_event_id) as message_key,
-        campaign_id,
-        url,
-        user_agent,
-        bounce_type,
-        is_flagged,
-        occurred_at
-    from identified
+        profiles.profile_key,
+        distinct_events.event_type,
+        distinct_events.message_id,
+        distinct_events.campaign_id,
+        distinct_events.url,
+        distinct_events.user_agent,
+        distinct_events.bounce_type,
+        distinct_events.is_flagged,
+        distinct_events.occurred_at
+    from distinct_events
+    inner join profiles on distinct_events.email = profiles.email
 )
 
 select * from final

@@ -100,20 +100,6 @@ owned as (
 
 final as (
     select
-        {{ content_id(
-            plain=[
-                'profiles.profile_id',
-                epoch_microseconds('owned.occurred_at'),
-                'owned.is_stitched',
-            ],
-            texts=[
-                'owned.event_type',
-                'owned.anonymous_id',
-                'owned.url',
-                'owned.product_id',
-            ],
-        ) }} as web_event_id,
-        profiles.profile_id,
         profiles.profile_key,
         owned.event_type,
         owned.anonymous_id,

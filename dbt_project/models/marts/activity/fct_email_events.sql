@@ -10,13 +10,15 @@ others as (
     where event_type not in ('open', 'click')
 ),
 
-final as (
+profiles as (
+    select * from {{ ref('int_profiles__resolved') }}
+),
+
+events as (
     select
-        email_event_id,
-        profile_id,
+        profile_key,
         event_type,
         message_id,
-        message_key,
         campaign_id,
         url,
         is_human,
@@ -25,17 +27,31 @@ final as (
     from engagements
     union all
     select
-        email_event_id,
-        profile_id,
+        profile_key,
         event_type,
         message_id,
-        message_key,
         campaign_id,
         url,
         cast(null as boolean) as is_human,
         cast(null as {{ dbt.type_string() }}) as machine_reason,
         occurred_at
     from others
+),
+
+final as (
+    select
+        {{ email_event_id('events', 'profiles') }} as email_event_id,
+        profiles.profile_id,
+        events.event_type,
+        events.message_id,
+        {{ message_key('events', 'profiles') }} as message_key,
+        events.campaign_id,
+        events.url,
+        events.is_human,
+        events.machine_reason,
+        events.occurred_at
+    from events
+    inner join profiles on events.profile_key = profiles.profile_key
 )
 
 select * from final
