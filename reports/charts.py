@@ -498,7 +498,7 @@ def draw_reasons(reasons: Sequence[tuple[str, int]], text: str) -> Chart:
             {"name": name, "count": count, "label": f"{count:,} · {say_percent(count / total)}"}
             for name, count in reasons
         ]
-        label_margin = 122 if width == PHONE else 190
+        label_margin = 130 if width == PHONE else 190
         y = {"field": "name", "type": "nominal", "sort": [row["name"] for row in rows]}
         x = {"field": "count", "type": "quantitative", "axis": None}
         return frame(
@@ -544,7 +544,11 @@ def _colours(field: str, by_value: dict[str, str], legend: Spec | None = None) -
 
 
 def _time_axis(ticks: int) -> Spec:
-    return {"title": None, "grid": False, "format": "%-d %b", "tickCount": ticks}
+    return {"title": None, "grid": False, "format": "%-d %b"} | {
+        "tickCount": ticks,
+        "labelSeparation": 12,
+        "labelOverlap": "greedy",
+    }
 
 
 def _count_axis() -> Spec:

@@ -25,6 +25,7 @@ PYTHON_ROOMS = (
     "orchestration",
     "simulation",
     "benchmarks",
+    "reports",
 )
 ROOMS = (*PYTHON_ROOMS, "dbt_project", "tests")
 
