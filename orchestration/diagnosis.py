@@ -94,7 +94,7 @@ def _project() -> str:
 
 
 def _patterns() -> str:
-    mistakes = list(rules.find_pattern_mistakes())
+    mistakes = list(rules.find_pattern_mistakes(manifest.PATTERNS_FILE))
     if mistakes:
         raise ValueError("; ".join(mistakes))
     return "seed machine_user_agents: every pattern is a regular expression"
@@ -151,7 +151,7 @@ def _segments(warehouse: Path) -> str:
     if not warehouse.exists():
         return "segment rules: they are tried once there is a warehouse"
     with lock.hold(warehouse), database.open_warehouse(warehouse, read_only=True) as connection:
-        mistakes = list(rules.find_segment_mistakes(connection))
+        mistakes = list(rules.find_segment_mistakes(connection, manifest.read_segments()))
     if mistakes:
         raise ValueError("; ".join(mistakes))
     return "segment rules: none fails on the signals of the last build"

@@ -201,7 +201,12 @@ def find_messages(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
             dg.AssetKey(["ml", "champions"]),
             dg.AssetKey(["reverse_etl", "receipts"]),
         ):
-            yield from (value for value in read_metadata(event).values() if isinstance(value, str))
+            # Plain texts are sentences; pictures are for the pages.
+            yield from (
+                entry.text
+                for entry in event.materialization.metadata.values()
+                if isinstance(entry, dg.TextMetadataValue) and entry.text
+            )
 
 
 def read_metadata(event: dg.DagsterEvent) -> dict[str, Any]:

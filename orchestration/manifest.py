@@ -15,6 +15,7 @@ from orchestration.resources import DBT, ROOT
 
 PROJECT_FILE = ROOT / "dbt_project.yml"
 PROFILES_FILE = ROOT / "profiles.yml"
+PATTERNS_FILE = ROOT / "dbt_project" / "seeds" / "machine_user_agents.csv"
 MANIFEST = ROOT / "target" / "manifest.json"
 
 # Of what the manifest was made.

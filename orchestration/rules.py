@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 import duckdb
 
 from expectations.gate import without_addresses
-from orchestration.manifest import read_segments
-from orchestration.resources import ROOT
-
-PATTERNS_FILE = ROOT / "dbt_project" / "seeds" / "machine_user_agents.csv"
 
 _TRIALS = {
     "rule": "select count(*) from (select ({}\n) as value from marts.profile_signals) where value",
@@ -19,7 +16,9 @@ _TRIALS = {
 }
 
 
-def find_segment_mistakes(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+def find_segment_mistakes(
+    connection: duckdb.DuckDBPyConnection, segments: Iterable[Mapping[str, str]]
+) -> Iterator[str]:
     """Yield a sentence for every rule or attribute of a segment that the database refuses.
 
     They are tried on the signals of the last build; where there are none, nothing is known.
@@ -30,7 +29,7 @@ def find_segment_mistakes(connection: duckdb.DuckDBPyConnection) -> Iterator[str
     ).fetchone()
     if not is_built:
         return
-    for segment in read_segments():
+    for segment in segments:
         for key, trial in _TRIALS.items():
             expression = segment.get(key)
             if expression is None:
@@ -44,14 +43,14 @@ def find_segment_mistakes(connection: duckdb.DuckDBPyConnection) -> Iterator[str
                 )
 
 
-def find_pattern_mistakes() -> Iterator[str]:
+def find_pattern_mistakes(seed: Path) -> Iterator[str]:
     """Yield a sentence for every pattern of a user agent that is no regular expression.
 
     Raises `OSError` or `UnicodeDecodeError` where the seed cannot be read.
     """
     with (
         duckdb.connect() as connection,
-        PATTERNS_FILE.open(encoding="utf-8", newline="") as file,
+        seed.open(encoding="utf-8", newline="") as file,
     ):
         rows = csv.DictReader(file)
         for row in rows:
@@ -60,7 +59,7 @@ def find_pattern_mistakes() -> Iterator[str]:
                 connection.execute("select regexp_matches('', ?)", [pattern])
             except duckdb.Error as error:
                 yield (
-                    f"{PATTERNS_FILE.relative_to(ROOT)}, line {rows.line_num}: the pattern "
+                    f"the seed {seed.name}, line {rows.line_num}: the pattern "
                     f"{pattern!r} is no regular expression: {_tell(error)}"
                 )
 

@@ -23,7 +23,7 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from ingestion.contract import TABLES
 from orchestration import rules
-from orchestration.manifest import read_project
+from orchestration.manifest import PATTERNS_FILE, read_project, read_segments
 from orchestration.progress import Report
 from orchestration.warehouse import Warehouse
 
@@ -128,9 +128,9 @@ def find_mistakes(warehouse: Warehouse, told_by_dbt: str) -> list[str]:
     """
     if "profile_segments" in told_by_dbt:
         with warehouse.connect() as connection:
-            return list(rules.find_segment_mistakes(connection))
+            return list(rules.find_segment_mistakes(connection, read_segments()))
     if "int_email_events__classified" in told_by_dbt:
-        return list(rules.find_pattern_mistakes())
+        return list(rules.find_pattern_mistakes(PATTERNS_FILE))
     return []
 
 

@@ -1,6 +1,7 @@
 """Features become models, and models become scores."""
 
 from functools import partial
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -14,6 +15,7 @@ from ml.open_propensity import OPEN_PROPENSITY
 from ml.params import read_params
 from ml.registry import Registry
 from orchestration.assets.models import find_built_as_of, model_key
+from orchestration.charts import draw_calibration, draw_learning_curve, embed
 from orchestration.progress import Report
 from orchestration.warehouse import Warehouse
 
@@ -43,11 +45,12 @@ def champions(
     """Train what has no model yet, or all on request; a better model takes over."""
     registry = Registry(warehouse.models)
     params = read_params()
-    metadata: dict[str, str] = {}
+    metadata: dict[str, Any] = {}
     for target in _TARGETS:
         champion = registry.champion(target.name)
         if champion is not None and not config.retrain:
             metadata[target.name] = f"The {target.name} model {champion.version} scores."
+            metadata |= describe(champion)
             continue
         step = f"training {target.name}"
         report(step, 0, 1)
@@ -66,6 +69,8 @@ def champions(
         report(step, 1, 1)
         metadata[target.name] = settle(registry, outcome, warehouse)
         context.log.info("%s: %s", target.name, metadata[target.name])
+        if isinstance(outcome, TrainedModel):
+            metadata |= describe(outcome)
     return dg.MaterializeResult(metadata=metadata)
 
 
@@ -74,6 +79,24 @@ def settle(registry: Registry, outcome: TrainedModel | NotEnoughData, warehouse:
     if isinstance(outcome, NotEnoughData):
         return outcome.sentence
     return registry.submit(outcome, decided_at=warehouse.started_at).sentence
+
+
+def describe(model: TrainedModel) -> dict[str, Any]:
+    """Return how a model learned and how well it tells people apart, as Dagster metadata."""
+    name, card = model.target, model.card
+    measured = card["test_metrics"]
+    return {
+        f"{name}: learning curve": dg.MetadataValue.md(
+            embed(draw_learning_curve(card), f"learning curve of {model.version}")
+        ),
+        f"{name}: calibration": dg.MetadataValue.md(
+            embed(draw_calibration(card), f"calibration of {model.version}")
+        ),
+        **{
+            f"{name}: {measure}": float(measured[measure])
+            for measure in ("roc_auc", "pr_auc", "log_loss", "calibration_error")
+        },
+    }
 
 
 @dg.asset(

@@ -70,6 +70,11 @@ def test_every_key_is_read(path: Path) -> None:
         ("{destinations: {crm: {kind: file}, crm: {kind: file}}}", "'crm' stands here twice"),
         ("{destinations: [", "is no valid YAML"),
         (
+            "destinations:\n\tfile: {kind: file}\n",
+            "is no valid YAML: while scanning for the next token found character '\\t' that cannot "
+            'start any token in "<unicode string>", line 2, column 1',
+        ),
+        (
             "{destinations: {crm: {kind: file, segments: some}}}",
             "destinations.crm.segments: must be `all` or a list",
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from reverse_etl.desired_state import SyncError, refuse_unmailable
@@ -143,3 +145,37 @@ def test_whom_a_killed_run_may_have_told_of_counts_as_known(shop: Shop) -> None:
     shop.delivers(opener=service.open)
     assert service.profiles == {}
     assert service.suppressions == {"ada": "complaint"}
+
+
+def test_a_past_that_is_not_delivered_says_how_many_refusals_wait(shop: Shop) -> None:
+    for name in ("ada", "bo", "cy"):
+        shop.wants(name)
+    shop.delivers()
+    shop.suppresses("ada")
+    shop.forgets("bo")
+
+    outcome = shop.delivers(as_of=shop.now - timedelta(days=1))
+
+    assert outcome.status == "out_of_date"
+    assert outcome.warning == (
+        "file: 2 removals and 1 refusal to be mailed are not told, because this run speaks of "
+        "2026-03-01T00:00:00Z; run again as of 2026-03-02T00:00:00Z or later"
+    )
+
+
+def test_a_past_in_which_nobody_waits_is_no_warning(shop: Shop) -> None:
+    shop.wants("ada")
+    shop.delivers()
+    assert shop.delivers(as_of=shop.now - timedelta(days=1)).warning is None
+
+
+def test_a_delivery_that_spoke_of_the_future_by_mistake_holds_nobody_back(shop: Shop) -> None:
+    shop.wants("ada")
+    shop.delivers(as_of=shop.now + timedelta(days=200))
+    shop.tomorrow()
+    shop.suppresses("ada")
+
+    outcome = shop.delivers()
+
+    assert outcome.status == "delivered"
+    assert outcome.delivered == 2
