@@ -358,7 +358,8 @@ def test_a_load_far_off_says_what_came_and_what_came_before(
     assert (
         "fewer_rows: 40 rows came into raw.web_events, 1000 in the smallest of the last 7 loads "
         "(allowed are 90% fewer); look in the landing folder whether a file is missing; if it is "
-        "right, set after_loading.fewer_rows.reviewed_until in expectations/doors.yml to now"
+        "right, set after_loading.fewer_rows.reviewed_until in expectations/doors.yml to "
+        "2026-03-11T06:00:01Z, and a new history begins"
     ) in verdict.sentence
 
 
@@ -422,7 +423,7 @@ def test_a_change_that_somebody_found_right_begins_a_new_history(
 ) -> None:
     assert load(week, settings, 10, at=DAY_8).stopped
     old = "stop: {share_at_most: 0.90, rows_at_least: 1000, loads: 7}\n    reviewed_until: "
-    until = (DAY_8 + timedelta(hours=1)).isoformat()
+    until = (DAY_8 - timedelta(days=1) + timedelta(seconds=1)).isoformat()
     reviewed = read_settings(doors_file(f"{old}null", f"{old}{until}Z"))
 
     for day in range(9):
