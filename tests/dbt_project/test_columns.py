@@ -64,3 +64,12 @@ def test_raw_sources_are_the_raw_contract(project: Project) -> None:
         name: {column.name: column.sql_type.lower() for column in (*table.columns, *ROW_ORIGIN)}
         for name, table in TABLES.items()
     }
+
+
+def test_what_is_scored_has_the_features_of_the_examples(project: Project) -> None:
+    examples = list(project.models["ftr_open_propensity"].columns)
+    scored = list(project.models["ftr_open_propensity_now"].columns)
+
+    assert [name for name in examples if name not in {"message_id", "sent_at", "is_opened"}] == [
+        name for name in scored if name != "scored_at"
+    ]
