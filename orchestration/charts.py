@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _WIDTH, _HEIGHT = 480, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 40, 48
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 56, 48
 # A curve of a thousand rounds looks the same with every fifth of them.
 _MOST_POINTS = 200
 _COLOURS = ("#2563b0", "#b45309")
@@ -41,7 +41,7 @@ def draw_learning_curve(card: Mapping[str, Any]) -> str:
     curves = {name: list(card["learning_curve"][name]) for name in ("training", "validation")}
     losses = [loss for curve in curves.values() for loss in curve]
     axes = _Axes(
-        _widen(1, max((len(curve) for curve in curves.values()), default=1)),
+        (1.0, float(max(2, *map(len, curves.values())))),
         _widen(min(losses, default=0), max(losses, default=1)),
     )
     parts = []
@@ -92,6 +92,11 @@ def _widen(low: float, high: float) -> tuple[float, float]:
     return low, high + span * 0.02
 
 
+def _tell(value: float, span: tuple[float, float]) -> str:
+    """Write a number as exactly as its axis needs."""
+    return f"{value:.0f}" if span[1] - span[0] > 8 else f"{value:.3g}"
+
+
 def _line(axes: _Axes, points: Sequence[Point], colour: str, dashes: str = "none") -> str:
     placed = " ".join(f"{x},{y}" for x, y in map(axes.place, points))
     return (
@@ -101,10 +106,10 @@ def _line(axes: _Axes, points: Sequence[Point], colour: str, dashes: str = "none
 
 
 def _key(number: int, name: str, colour: str) -> str:
-    x = _WIDTH - _RIGHT - 200 + 100 * number
+    x = _LEFT + 100 * number
     return (
-        f'<rect x="{x}" y="{_TOP + 4}" width="14" height="4" fill="{colour}"/>'
-        f'<text x="{x + 20}" y="{_TOP + 11}">{name}</text>'
+        f'<rect x="{x}" y="36" width="14" height="4" fill="{colour}"/>'
+        f'<text x="{x + 20}" y="42">{name}</text>'
     )
 
 
@@ -118,8 +123,8 @@ def _picture(title: str, axes: _Axes, labels: tuple[str, str], parts: Iterable[s
         _, up = axes.place((axes.x[0], y))
         ticks += [
             f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{up}" y2="{up}" stroke="#e5e7eb"/>',
-            f'<text x="{_LEFT - 6}" y="{up + 4}" text-anchor="end">{y:.3g}</text>',
-            f'<text x="{across}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{x:.3g}</text>',
+            f'<text x="{_LEFT - 6}" y="{up + 4}" text-anchor="end">{_tell(y, axes.y)}</text>',
+            f'<text x="{across}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{_tell(x, axes.x)}</text>',
         ]
     middle = (_TOP + _HEIGHT - _BOTTOM) / 2
     return (

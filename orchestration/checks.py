@@ -27,6 +27,7 @@ FEATURES = [
     model_key("marts", "ftr_open_propensity"),
     model_key("marts", "ftr_open_propensity_now"),
 ]
+_FINDINGS = dg.TableSchema([dg.TableColumn(name) for name in ("result", "rule", "table", "says")])
 
 
 class Judge(Protocol):
@@ -158,11 +159,21 @@ def make_result(
         metadata={
             "page": dg.MetadataValue.url(page.as_uri()),
             "path": dg.MetadataValue.path(page),
-            **{
-                f"{finding.table}: {finding.rule} ({finding.severity})": finding.sentence
-                for finding in verdict.findings
-                if is_told(finding)
-            },
+            "findings": dg.MetadataValue.table(
+                [
+                    dg.TableRecord(
+                        {
+                            "result": "passed" if finding.passed else finding.severity,
+                            "rule": finding.rule,
+                            "table": finding.table,
+                            "says": finding.sentence,
+                        }
+                    )
+                    for finding in sorted(verdict.findings, key=lambda finding: finding.passed)
+                    if is_told(finding)
+                ],
+                schema=_FINDINGS,
+            ),
             # What the command line says: last where the door stops the line.
             **({"verdict": f"{verdict.sentence} See {page}"} if stops else {}),
             **({"warnings": warnings} if warnings else {}),

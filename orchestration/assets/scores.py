@@ -93,7 +93,7 @@ def describe(model: TrainedModel) -> dict[str, Any]:
             embed(draw_calibration(card), f"calibration of {model.version}")
         ),
         **{
-            f"{name}: {measure}": float(measured[measure])
+            f"{name}: {measure}": round(float(measured[measure]), 4)
             for measure in ("roc_auc", "pr_auc", "log_loss", "calibration_error")
         },
     }

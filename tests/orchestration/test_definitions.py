@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from ingestion.contract import TABLES
+from orchestration.checks import FEATURES
 from orchestration.definitions import defs
 from orchestration.schedules import every_morning, new_landing_files
 
@@ -73,6 +74,8 @@ def test_nothing_is_built_before_the_first_door_or_sent_before_the_last(
 
     assert {(key, "after_loading") for key in RAW} <= blocking
     assert (BUILDS, "before_delivery") in blocking
+    assert (FEATURES[0], "before_scoring") in blocking
+    assert [key for key in (CHAMPIONS, SCORES) if FEATURES[0] not in upstream(graph, key)] == []
     of_dbt = [key for key in graph.materializable_asset_keys if "dbt" in graph.get(key).kinds]
     assert len(of_dbt) > 40
     assert [key for key in of_dbt if not RAW & upstream(graph, key)] == []
@@ -142,6 +145,18 @@ def test_a_delivery_alone_goes_through_the_last_door_too() -> None:
     steps = {node.name for node in defs.resolve_job_def("deliver").nodes}
 
     assert steps == {"door_before_delivery", "reverse_etl__receipts"}
+
+
+def test_training_alone_goes_through_the_door_before_scoring_too() -> None:
+    steps = {node.name for node in defs.resolve_job_def("train").nodes}
+
+    assert steps == {"door_before_scoring", "ml__champions"}
+
+
+def test_no_door_makes_dbt_start_a_third_time() -> None:
+    steps = {node.name for node in defs.resolve_job_def("daily").nodes}
+
+    assert {step for step in steps if step.startswith("dbt")} == {"dbt_models", "dbt_models_2"}
 
 
 def test_the_training_job_trains_although_there_are_models() -> None:

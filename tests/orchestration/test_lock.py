@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from orchestration import lock
+from orchestration.database import WarehouseError
 
 
 def test_the_right_to_write_is_free_again_after_its_block(tmp_path: Path) -> None:
@@ -16,3 +19,14 @@ def test_the_right_to_write_is_free_again_after_its_block(tmp_path: Path) -> Non
         pass
 
     assert not warehouse.exists()
+
+
+def test_a_place_that_cannot_be_written_to_is_named_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    warehouse = tmp_path / "file" / "warehouse.duckdb"
+
+    with pytest.raises(WarehouseError) as refused, lock.hold(warehouse):
+        pass
+
+    assert f"nothing can be written beside the warehouse {warehouse} (" in str(refused.value)
+    assert "name another warehouse with --warehouse" in str(refused.value)

@@ -142,6 +142,7 @@ def test_a_full_refresh_builds_the_same_again(built: Place) -> None:
         (["run", "--frobnicate"], "No such option"),
         (["run", "--as-of", "tomorrow-ish"], "'tomorrow-ish' is no time; write it as ISO 8601"),
         (["run", "--as-of", "0001-01-01T00:00:00+14:00"], "is no time"),
+        (["run", "--as-of", "2999-06-01"], "2999-06-01T00:00:00Z lies in the future (it is 20"),
         (["run", "--landing", "nowhere"], "'nowhere' does not exist"),
         (["sync", "--destination", "fax"], "there is no destination 'fax'; there are: file"),
         (["simulate", "--profiles", "0", "--days", "1", "--seed", "1", "--out", "x"], "0"),
@@ -165,6 +166,32 @@ def test_a_variable_of_the_environment_is_read_as_strictly_as_an_option(
 
     assert ended.status == 2
     assert "'yesterday' is no time" in ended.err
+
+
+def test_a_future_of_the_environment_is_refused_like_that_of_an_option(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    ended = checkout.mailmart("run", "--landing", tmp_path, MAILMART_AS_OF="2999-06-01")
+
+    assert ended.status == 2
+    assert "2999-06-01T00:00:00Z lies in the future" in ended.err
+
+
+def test_every_door_leaves_a_page_of_the_run(first_run: FirstRun) -> None:
+    latest = first_run.place.checkout.root / "data" / "docs" / "latest"
+
+    assert sorted(page.name for page in latest.iterdir()) == [
+        "after_loading.html",
+        "before_delivery.html",
+        "before_scoring.html",
+    ]
+    assert first_run.place.rows(
+        "select door, as_of::varchar from raw.door_verdicts group by all order by all"
+    ) == [
+        ("after_loading", "2026-03-03 06:00:00"),
+        ("before_delivery", "2026-03-03 06:00:00"),
+        ("before_scoring", "2026-03-03 06:00:00"),
+    ]
 
 
 @pytest.mark.slow

@@ -35,6 +35,17 @@ def test_the_summary_reads_what_it_says_that_it_reads(built: Place) -> None:
     assert not summary.can_show(Result(0, "", "run", materialized=summary.READS))
 
 
+def test_a_long_line_stays_one_line_where_somebody_may_search_it(first_run: FirstRun) -> None:
+    said = io.StringIO()
+    line = "warning: " + "a word " * 50
+
+    with duckdb.connect(str(first_run.place.warehouse), read_only=True) as connection:
+        result = Result(0, "", "run", summary.READS, [line], connection)
+        summary.show(result, Console(file=said, width=80))
+
+    assert line in said.getvalue().splitlines()
+
+
 @pytest.mark.slow
 def test_a_first_run_that_stops_before_the_end_of_the_models_says_why(
     first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path

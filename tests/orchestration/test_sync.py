@@ -107,6 +107,10 @@ def test_a_plan_that_removes_too_many_waits_for_somebody_to_confirm_it(
     assert ended.status == 3
     assert "nothing is sent, because" in ended.last_line
     assert plan_of(ended)
+    # What is to be typed has the paths that were given.
+    assert f"mailmart sync --warehouse {place.warehouse} --outbox {place.outbox} --dest" in (
+        ended.last_line
+    )
     assert len(place.deliveries()) == 1
     assert "4 profiles as of 2026-03-04 06:00 UTC, 0 of them may be mailed." in ended.out
 
@@ -119,7 +123,8 @@ def test_a_dry_run_shows_the_plan_and_sends_nothing(braked: Place) -> None:
 
     assert ended.status == 0, ended.err
     assert re.match(r"file: the plan \w+ would send profiles: 1 remove; ", ended.out)
-    assert "it would wait for `mailmart sync --destination file --confirm-plan" in ended.out
+    command = f"mailmart sync --warehouse {braked.warehouse} --outbox {braked.outbox}"
+    assert f"it would wait for `{command} --destination file --confirm-plan" in ended.out
     assert "@" not in ended.out
     assert (braked.deliveries(), braked.rows(LEDGER)) == (braked.deliveries()[:1], ledger)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -54,6 +54,18 @@ def test_a_run_that_waited_in_the_queue_begins_when_it_holds_the_warehouse(tmp_p
     assert another_build_began < seen[0] <= now()
     # Every load of the run is of this time, and so is its build, which has seen them all.
     assert seen == [seen[0]] * 4
+
+
+def test_a_run_of_the_future_is_refused_and_one_of_tonight_is_not(tmp_path: Path) -> None:
+    def begin(hours: int) -> None:
+        as_of = (now() + timedelta(hours=hours)).isoformat()
+        warehouse = Warehouse(path=str(tmp_path / "w.duckdb"), as_of=as_of)
+        with warehouse.yield_for_execution(dg.build_init_resource_context()):
+            pass
+
+    begin(23)
+    with pytest.raises(ValueError, match=r"lies in the future .* name a time that has come"):
+        begin(25)
 
 
 def test_a_run_of_a_given_instant_speaks_of_it_and_is_still_of_today(tmp_path: Path) -> None:
