@@ -44,10 +44,6 @@ class Campaign:
     def click_rate(self) -> float | None:
         return self._rate(self.clicked_by_people)
 
-    @property
-    def unsubscribe_rate(self) -> float | None:
-        return self._rate(self.unsubscribes)
-
     def _rate(self, mails: int) -> float | None:
         return mails / self.arrived if self.arrived else None
 

@@ -500,7 +500,7 @@ def draw_reasons(reasons: Sequence[tuple[str, int]], text: str) -> Chart:
         ]
         label_margin = 130 if width == PHONE else 190
         y = {"field": "name", "type": "nominal", "sort": [row["name"] for row in rows]}
-        x = {"field": "count", "type": "quantitative", "axis": None}
+        x = {"field": "count", "type": "quantitative", "axis": None, "stack": None}
         return frame(
             width,
             30 * len(rows) + 16,
@@ -510,7 +510,7 @@ def draw_reasons(reasons: Sequence[tuple[str, int]], text: str) -> Chart:
                 "layer": [
                     {
                         "mark": {"type": "bar", "height": 14, "color": "var(--accent)"}
-                        | {"cornerRadiusEnd": 3},
+                        | {"cornerRadius": 3},
                         "encoding": {"y": {**y, "axis": None}, "x": x},
                     },
                     {
@@ -547,7 +547,7 @@ def _time_axis(ticks: int) -> Spec:
     return {"title": None, "grid": False, "format": "%-d %b"} | {
         "tickCount": ticks,
         "labelSeparation": 12,
-        "labelOverlap": "greedy",
+        "labelOverlap": "parity",
     }
 
 

@@ -31,6 +31,17 @@ class Bin:
 
 
 @dataclass(frozen=True)
+class Decile:
+    """What acting on the top share by probability would have caught."""
+
+    top_share: float
+    rows: int
+    precision: float
+    recall: float
+    lift: float
+
+
+@dataclass(frozen=True)
 class Champion:
     """The model that scores, measured on rows that it has not seen."""
 
@@ -45,9 +56,7 @@ class Champion:
     base_rate_log_loss: float
     calibration_error: float
     bins: list[Bin]
-    top_tenth_precision: float
-    top_tenth_recall: float
-    top_tenth_lift: float
+    deciles: list[Decile]
     training_curve: list[float]
     validation_curve: list[float]
 
@@ -107,7 +116,6 @@ def _examine(connection: duckdb.DuckDBPyConnection, model: Model) -> Health:
 
 def _read_card(card: Mapping[str, Any]) -> Champion:
     metrics, curve = card["test_metrics"], card["learning_curve"]
-    top = metrics["deciles"][0]
     return Champion(
         version=card["version"],
         predicts=card["predicts"],
@@ -123,9 +131,10 @@ def _read_card(card: Mapping[str, Any]) -> Champion:
             Bin(each["rows"], each["mean_probability"], each["observed_share"])
             for each in metrics["calibration_bins"]
         ],
-        top_tenth_precision=top["precision"],
-        top_tenth_recall=top["recall"],
-        top_tenth_lift=top["lift"],
+        deciles=[
+            Decile(each["top_share"], each["rows"], each["precision"], each["recall"], each["lift"])
+            for each in metrics["deciles"]
+        ],
         training_curve=list(curve["training"]),
         validation_curve=list(curve["validation"]),
     )

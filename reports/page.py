@@ -76,12 +76,11 @@ def write(
     name a folder, or if a model's card is not understood.
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", run_id):
-        raise ValueError(
-            f"the run's id {run_id!r} cannot name a folder; use letters, digits, - _ ."
-        )
-    text = render(
-        read(connection, run_id=run_id, started_at=started_at, written_at=written_at, models=models)
+        raise ValueError(f"a run's id of letters, digits, - _ . names its folder, not {run_id!r}")
+    contents = read(
+        connection, run_id=run_id, started_at=started_at, written_at=written_at, models=models
     )
+    text = render(contents)
     folder.mkdir(parents=True, exist_ok=True)
     goal = folder / f"{started_at:%Y%m%dT%H%M%SZ}-{run_id}"
     unfinished = Path(mkdtemp(prefix=_UNFINISHED, dir=folder))
