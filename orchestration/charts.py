@@ -124,7 +124,8 @@ def _picture(title: str, axes: _Axes, labels: tuple[str, str], parts: Iterable[s
         ticks += [
             f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{up}" y2="{up}" stroke="#e5e7eb"/>',
             f'<text x="{_LEFT - 6}" y="{up + 4}" text-anchor="end">{_tell(y, axes.y)}</text>',
-            f'<text x="{across}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{_tell(x, axes.x)}</text>',
+            f'<text x="{across}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">'
+            f"{_tell(x, axes.x)}</text>",
         ]
     middle = (_TOP + _HEIGHT - _BOTTOM) / 2
     return (

@@ -157,8 +157,8 @@ def make_result(
         severity=dg.AssetCheckSeverity.ERROR if stops else dg.AssetCheckSeverity.WARN,
         description=" ".join([*stops, *warnings]) or None,
         metadata={
-            "page": dg.MetadataValue.url(page.as_uri()),
-            "path": dg.MetadataValue.path(page),
+            "data docs": dg.MetadataValue.url(page.as_uri()),
+            "data docs path": dg.MetadataValue.path(page),
             "findings": dg.MetadataValue.table(
                 [
                     dg.TableRecord(

@@ -189,7 +189,7 @@ def find_warnings(execution: dg.ExecuteInProcessResult) -> Iterator[str]:
         warned = metadata.get("warnings", [])
         if isinstance(warned, list) and warned:
             remarks += warned
-            pages[evaluation.check_name] = metadata.get("path")
+            pages[evaluation.check_name] = metadata.get("data docs path")
     yield from (f"warning: {remark}" for remark in dict.fromkeys(remarks))
     yield from (f"what the door {door} found: see {page}" for door, page in pages.items())
 

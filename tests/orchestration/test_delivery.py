@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
 from orchestration.assets import delivery
+from orchestration.failures import find_failures
+from orchestration.progress import Report
 from orchestration.warehouse import Warehouse
 from tests.reverse_etl.shop import Shop
 
@@ -29,6 +32,11 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     return shop
 
 
+def deliver_again(shop: Shop) -> dg.ExecuteInProcessResult:
+    """Deliver into the outbox as it is."""
+    return materialize(shop, lambda step, done, total: None)
+
+
 def deliver(shop: Shop, tries: list[int], mended_at: int) -> dg.ExecuteInProcessResult:
     """Deliver into an outbox that is a file until the step has begun so many times."""
 
@@ -39,6 +47,11 @@ def deliver(shop: Shop, tries: list[int], mended_at: int) -> dg.ExecuteInProcess
                 shop.outbox.unlink()
 
     shop.outbox.touch()
+    return materialize(shop, report)
+
+
+def materialize(shop: Shop, report: Report) -> dg.ExecuteInProcessResult:
+    """Let Dagster deliver."""
     return dg.materialize(
         [delivery.receipts],
         resources={
@@ -87,3 +100,34 @@ def test_an_outage_that_lasts_fails_with_its_reason(shop: Shop) -> None:
     assert told.description is not None
     assert "nothing was written to" in told.description
     assert len(tries) == 3
+
+
+def build_of(shop: Shop, as_of: str) -> None:
+    """Let the newest build be of another time, as bare dbt would."""
+    with duckdb.connect(str(shop.outbox.with_name("warehouse.duckdb"))) as connection:
+        connection.execute("update marts.fct_builds set as_of = ?::timestamp", [as_of])
+
+
+def test_a_build_of_the_future_is_delivered_to_nobody(shop: Shop) -> None:
+    build_of(shop, "2999-01-01")
+
+    ended = deliver(shop, [], mended_at=1)
+
+    (failure,) = find_failures(ended.all_events)
+    assert failure.reason.startswith("2999-01-01T00:00:00Z lies in the future")
+    assert shop.folders() == []
+
+
+def test_refusals_behind_a_past_that_is_not_delivered_are_a_warning(shop: Shop) -> None:
+    assert deliver(shop, [], mended_at=1).success
+    with duckdb.connect(str(shop.outbox.with_name("warehouse.duckdb"))) as connection:
+        connection.execute(
+            "delete from sync.profiles where profile_id = 'bo';"
+            "insert into sync.suppressions values ('bo', 'bo@example.com', 'unsubscribe')"
+        )
+    build_of(shop, "2026-03-01")
+
+    (event,) = deliver_again(shop).get_asset_materialization_events()
+
+    (warning,) = event.materialization.metadata["warnings"].value
+    assert warning.startswith("file: 1 removal and 1 refusal to be mailed are not told")
