@@ -32,8 +32,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     return shop
 
 
-def deliver_again(shop: Shop) -> dg.ExecuteInProcessResult:
-    """Deliver into the outbox as it is."""
+def deliver_as_it_is(shop: Shop) -> dg.ExecuteInProcessResult:
+    """Deliver into an outbox with nothing wrong."""
     return materialize(shop, lambda step, done, total: None)
 
 
@@ -111,7 +111,7 @@ def build_of(shop: Shop, as_of: str) -> None:
 def test_a_build_of_the_future_is_delivered_to_nobody(shop: Shop) -> None:
     build_of(shop, "2999-01-01")
 
-    ended = deliver(shop, [], mended_at=1)
+    ended = deliver_as_it_is(shop)
 
     (failure,) = find_failures(ended.all_events)
     assert failure.reason.startswith("2999-01-01T00:00:00Z lies in the future")
@@ -127,7 +127,7 @@ def test_refusals_behind_a_past_that_is_not_delivered_are_a_warning(shop: Shop) 
         )
     build_of(shop, "2026-03-01")
 
-    (event,) = deliver_again(shop).get_asset_materialization_events()
+    (event,) = deliver_as_it_is(shop).get_asset_materialization_events()
 
     (warning,) = event.materialization.metadata["warnings"].value
     assert warning.startswith("file: 1 removal and 1 refusal to be mailed are not told")
