@@ -89,6 +89,10 @@ def describe(outcomes: list[DeliveryOutcome]) -> dict[str, Any]:
     """Return the outcomes as Dagster metadata; profiles are named by id in none of it."""
     metadata: dict[str, Any] = {}
     warnings = [outcome.warning for outcome in outcomes if outcome.warning is not None]
+    if not outcomes:
+        warnings.append(
+            "every destination is disabled in destinations.yml: nobody is told anything"
+        )
     if warnings:
         metadata["warnings"] = warnings
     for outcome in outcomes:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.orchestration import shop
 from tests.orchestration.checkout import Checkout, Ended, Place
+from tests.orchestration.conftest import FirstRun
 from tests.orchestration.shop import TUESDAY
 
 
@@ -66,6 +67,26 @@ def test_a_wrong_setting_is_named_before_anything_is_loaded(
     assert_failed_with_a_sentence(ended)
     assert re.search(complaint, ended.last_line)
     assert not empty.warehouse.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("segments: all", "segments: [winn_back]", "the segment winn_back, which the warehouse"),
+        ("properties: all", "properties: {shoe_size: }", "the property shoe_size, which the"),
+    ],
+)
+def test_a_destination_of_names_that_are_not_there_is_refused_before_anything_is_loaded(
+    first_run: FirstRun, empty: Place, old: str, new: str, complaint: str
+) -> None:
+    shop.fill(empty)
+
+    with replaced(empty.checkout.root / "destinations.yml", old, new):
+        ended = empty.run(TUESDAY)
+
+    assert_failed_with_a_sentence(ended)
+    assert f"destinations.file names {complaint}" in ended.last_line
+    assert empty.rows("select count(*) from duckdb_tables()") == [(0,)]
 
 
 def test_a_warehouse_that_is_no_duckdb_file_is_left_as_it_is(empty: Place) -> None:

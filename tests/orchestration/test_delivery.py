@@ -102,6 +102,11 @@ def test_an_outage_that_lasts_fails_with_its_reason(shop: Shop) -> None:
     assert len(tries) == 3
 
 
+def test_destinations_that_are_all_disabled_are_a_warning() -> None:
+    (warning,) = delivery.describe([])["warnings"]
+    assert "every destination is disabled" in warning
+
+
 def build_of(shop: Shop, as_of: str) -> None:
     """Let the newest build be of another time, as bare dbt would."""
     with duckdb.connect(str(shop.outbox.with_name("warehouse.duckdb"))) as connection:
