@@ -8,7 +8,7 @@ final as (
     select
         contact_id,
         nullif(source_system, '') as source_system,
-        {{ normalise_email('email') }} as email,
+        case when email <> '' then {{ normalise_email('email') }} end as email,
         nullif(phone, '') as phone,
         nullif(first_name, '') as first_name,
         nullif(last_name, '') as last_name,

@@ -1,0 +1,121 @@
+{#- Web events of a visitor count from the log-in on. -#}
+{%- set session_windows = [7, 30, 90] %}
+with
+
+active as (
+    select * from {{ ref('int_cutoff_profiles__active') }}
+),
+
+cutoffs as (
+    select
+        cutoff_at,
+        lag(cutoff_at) over (order by cutoff_at) as previous_cutoff_at
+    from {{ ref('int_cutoffs__listed') }}
+),
+
+web_events as (
+    select * from {{ ref('int_web_events__resolved') }}
+),
+
+-- A session is in a window if its newest event is.
+sessions as (
+    select
+        active.cutoff_at,
+        active.profile_key,
+        events.session_id,
+        {%- for event_type, measure in [
+            ('product_view', 'product_views'), ('add_to_cart', 'adds_to_cart'),
+        ] %}
+        count(
+            case
+                when
+                    events.event_type = '{{ event_type }}'
+                    and {{ in_last_days('events.occurred_at', 30, 'active.cutoff_at') }}
+                    then 1
+            end
+        ) as {{ measure }}_last_30_days,
+        {%- endfor %}
+        max(events.occurred_at) as last_visited_at
+    from active
+    inner join web_events as events
+        on
+            active.profile_key = events.profile_key
+            and events.occurred_at <= active.cutoff_at
+            and events.known_from <= active.cutoff_at
+            and {{ in_last_days(
+                'events.occurred_at', session_windows | max, 'active.cutoff_at'
+            ) }}
+    group by active.cutoff_at, active.profile_key, events.session_id
+),
+
+browsed as (
+    select
+        cutoff_at,
+        profile_key,
+        {%- for days in session_windows %}
+        count(
+            case
+                when {{ in_last_days('last_visited_at', days, 'cutoff_at') }}
+                    then session_id
+            end
+        ) as web_sessions_last_{{ days }}_days,
+        {%- endfor %}
+        sum(product_views_last_30_days) as product_views_last_30_days,
+        sum(adds_to_cart_last_30_days) as adds_to_cart_last_30_days
+    from sessions
+    group by cutoff_at, profile_key
+),
+
+-- From which cutoff on a visit is known: of those known at a cutoff the newest is the
+-- newest of all cutoffs up to it.
+visits as (
+    select
+        web_events.profile_key,
+        cutoffs.cutoff_at,
+        max(web_events.occurred_at) as occurred_at
+    from web_events
+    inner join cutoffs
+        on
+            web_events.known_from <= cutoffs.cutoff_at
+            and (
+                web_events.known_from > cutoffs.previous_cutoff_at
+                or cutoffs.previous_cutoff_at is null
+            )
+    group by web_events.profile_key, cutoffs.cutoff_at
+),
+
+last_visits as (
+    select
+        active.cutoff_at,
+        active.profile_key,
+        max(visits.occurred_at) as last_visited_at
+    from active
+    inner join visits
+        on
+            active.profile_key = visits.profile_key
+            and visits.cutoff_at <= active.cutoff_at
+    group by active.cutoff_at, active.profile_key
+),
+
+final as (
+    select
+        last_visits.cutoff_at,
+        last_visits.profile_key,
+        {%- for days in session_windows %}
+        coalesce(browsed.web_sessions_last_{{ days }}_days, 0)
+            as web_sessions_last_{{ days }}_days,
+        {%- endfor %}
+        {%- for measure in ['product_views', 'adds_to_cart'] %}
+        cast(
+            coalesce(browsed.{{ measure }}_last_30_days, 0) as {{ dbt.type_bigint() }}
+        ) as {{ measure }}_last_30_days,
+        {%- endfor %}
+        last_visits.last_visited_at
+    from last_visits
+    left join browsed
+        on
+            last_visits.cutoff_at = browsed.cutoff_at
+            and last_visits.profile_key = browsed.profile_key
+)
+
+select * from final

@@ -1,0 +1,74 @@
+with
+
+active as (
+    select
+        *,
+        {{ timestamp_add('second', -10, 'cutoff_at') }} as settled_at
+    from {{ ref('int_cutoff_profiles__active') }}
+),
+
+email_engagements as (
+    select * from {{ ref('int_email_events__classified') }}
+    where is_human
+),
+
+profiles as (
+    select * from {{ ref('int_profiles__resolved') }}
+),
+
+orders as (
+    select * from {{ ref('int_orders__versioned') }}
+    where is_order
+),
+
+-- Days on which the person opened, clicked or ordered.
+activities as (
+    select
+        active.cutoff_at,
+        active.profile_key,
+        events.occurred_at
+    from active
+    inner join email_engagements as events
+        on
+            active.profile_key = events.profile_key
+            and events.occurred_at <= active.settled_at
+            and {{ in_last_days('events.occurred_at', 365, 'active.cutoff_at') }}
+    union all
+    select
+        active.cutoff_at,
+        active.profile_key,
+        orders.ordered_at as occurred_at
+    from active
+    inner join profiles on active.profile_key = profiles.profile_key
+    inner join orders
+        on
+            profiles.email = orders.email
+            and orders.known_from <= active.cutoff_at
+            and (
+                orders.superseded_at is null
+                or orders.superseded_at > active.cutoff_at
+            )
+            and {{ in_last_days('orders.ordered_at', 365, 'active.cutoff_at') }}
+),
+
+active_days as (
+    select
+        cutoff_at,
+        profile_key,
+        cast(occurred_at as date) as active_date,
+        max(occurred_at) as last_active_at
+    from activities
+    group by cutoff_at, profile_key, cast(occurred_at as date)
+),
+
+final as (
+    select
+        cutoff_at,
+        profile_key,
+        count(*) as active_days_last_365_days,
+        max(last_active_at) as last_active_at
+    from active_days
+    group by cutoff_at, profile_key
+)
+
+select * from final

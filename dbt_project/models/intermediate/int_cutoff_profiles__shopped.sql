@@ -1,0 +1,51 @@
+{#- Orders as they stood at the cutoff. -#}
+{%- set order_windows = [30, 90, 365] %}
+with
+
+active as (
+    select * from {{ ref('int_cutoff_profiles__active') }}
+),
+
+profiles as (
+    select * from {{ ref('int_profiles__resolved') }}
+),
+
+orders as (
+    select * from {{ ref('int_orders__versioned') }}
+    where is_order
+),
+
+final as (
+    select
+        active.cutoff_at,
+        active.profile_key,
+        {%- for days in order_windows %}
+        count(
+            case
+                when {{ in_last_days('orders.ordered_at', days, 'active.cutoff_at') }}
+                    then 1
+            end
+        ) as orders_last_{{ days }}_days,
+        {%- endfor %}
+        sum(
+            case
+                when {{ in_last_days('orders.ordered_at', 365, 'active.cutoff_at') }}
+                    then orders.revenue_amount
+            end
+        ) as revenue_last_365_days,
+        count(*) as lifetime_orders,
+        max(orders.ordered_at) as last_order_at
+    from active
+    inner join profiles on active.profile_key = profiles.profile_key
+    inner join orders
+        on
+            profiles.email = orders.email
+            and orders.known_from <= active.cutoff_at
+            and (
+                orders.superseded_at is null
+                or orders.superseded_at > active.cutoff_at
+            )
+    group by active.cutoff_at, active.profile_key
+)
+
+select * from final
