@@ -14,7 +14,7 @@ from expectations.gate import Verdict
 KEPT_RUNS = 52
 LATEST = "latest"
 
-_OF_A_RUN = re.compile(r"\d{8}T\d{6}Z-\w+")
+_OF_A_RUN = re.compile(r"\d{8}T\d{6}Z-[\w-]+")
 
 
 def keep(verdict: Verdict, folder: Path, *, started_at: datetime, run_id: str) -> Path:
@@ -29,9 +29,14 @@ def keep(verdict: Verdict, folder: Path, *, started_at: datetime, run_id: str) -
     link.unlink(missing_ok=True)
     link.symlink_to(run.name)
     link.replace(folder / LATEST)
+    prune(folder)
+    return page
+
+
+def prune(folder: Path) -> None:
+    """Keep the newest `KEPT_RUNS` of the subfolders that are named after a run."""
     of_runs = sorted(
         each for each in folder.iterdir() if each.is_dir() and _OF_A_RUN.fullmatch(each.name)
     )
     for old in of_runs[:-KEPT_RUNS]:
         shutil.rmtree(old, ignore_errors=True)
-    return page

@@ -8,7 +8,7 @@ import dagster as dg
 from dagster_dbt import DbtCliResource
 
 from orchestration.alerts import failed_run
-from orchestration.assets import delivery, landing, models, scores
+from orchestration.assets import delivery, landing, models, report, scores
 from orchestration.checks import (
     door_after_loading,
     door_before_delivery,
@@ -52,6 +52,7 @@ defs = dg.Definitions(
             scores.champions,
             scores.profile_scores,
             delivery.receipts,
+            report.report_page,
         ],
     ),
     asset_checks=[door_after_loading, door_before_scoring, door_before_delivery],

@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"
 # A folder of pages per run, with what each door found.
 DATA_DOCS = DATA / "docs"
+# A page per run of what it came to.
+REPORTS = DATA / "reports"
 KEY_FILE = DATA / "mailmart.key"
 # Beside this Python, whether or not somebody activated the environment.
 DBT = Path(sys.executable).with_name("dbt")

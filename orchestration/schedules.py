@@ -8,6 +8,7 @@ import dagster as dg
 
 from ingestion.landing import list_files
 from orchestration.assets.delivery import receipts
+from orchestration.assets.report import report_page
 from orchestration.assets.scores import champions
 from orchestration.checks import door_before_delivery, door_before_scoring
 from orchestration.resources import find_landing
@@ -44,7 +45,8 @@ train_job = dg.define_asset_job(
 )
 deliver_job = dg.define_asset_job(
     "deliver",
-    selection=dg.AssetSelection.assets(receipts) | dg.AssetSelection.checks(door_before_delivery),
+    selection=dg.AssetSelection.assets(receipts, report_page)
+    | dg.AssetSelection.checks(door_before_delivery),
     description="The delivery alone, of what the last build says.",
 )
 

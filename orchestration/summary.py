@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestration.jobs import Result
+from orchestration.run_report import find_report
 
 _TIERS = ("highly_engaged", "moderately_engaged", "lapsing", "inactive")
 _REFUSALS = {
@@ -33,6 +34,7 @@ READS = frozenset(
         ("marts", "fct_segment_members"),
         ("marts", "fct_segment_spells"),
         ("sync", "sync_segment_members"),
+        ("sync", "sync_segments"),
         ("sync", "sync_suppressions"),
     )
 )
@@ -67,10 +69,14 @@ def show(result: Result, console: Console) -> None:
     )
     console.print(tabulate_tiers(connection, as_of, before or as_of - timedelta(days=7)))
     console.print(tabulate_segments(connection, as_of))
-    console.print(tabulate_held_back(connection))
+    held_back = tabulate_held_back(connection)
+    console.print(held_back if held_back.row_count else "Nobody is held back.")
     for line in result.lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     file = connection.execute("select path from duckdb_databases() where not internal").fetchall()
+    page = find_report(result.run_id)
+    if page is not None:
+        console.print(f"\nThe report is {page}", highlight=False, soft_wrap=True, end="")
     console.print(
         f"\nThe run is {result.run_id[:8]} in `make ui`; the tables are in {file[0][0]}",
         highlight=False,
@@ -132,9 +138,10 @@ def tabulate_segments(connection: duckdb.DuckDBPyConnection, as_of: object) -> T
         select
             segment, coalesce(members, 0), coalesce(entered, 0), coalesce(exited, 0),
             coalesce(mailable, 0)
-        from members
-        full join spells using (segment)
-        full join mailable using (segment)
+        from sync.segments
+        left join members using (segment)
+        left join spells using (segment)
+        left join mailable using (segment)
         order by segment
         """,
         {"as_of": as_of},
