@@ -11,13 +11,15 @@ SHOP_DAYS ?= 400
 SHOP_SEED ?= 7
 SHOP_AS_OF := 2026-01-01T00:00:00Z
 
+EMAIL_EVENTS ?= 10000000
+
 PORT ?= 3000
 
 export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format ui docs lock clean
+.PHONY: help setup run test test-slow lint bench format ui docs lock clean
 
 help: ## list these verbs
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,6 +53,9 @@ lint: $(READY) ## check style, types and who imports whom
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
+
+bench: $(READY) ## measure speed as ratios into benchmarks/RESULTS.md (smaller: EMAIL_EVENTS=100000)
+	@$(BIN)/python -m benchmarks --email-events $(EMAIL_EVENTS) --measured-on "$$(date -u +%F)"
 
 format: $(READY) ## write Python as ruff wants it
 	@$(BIN)/ruff format .
