@@ -46,7 +46,7 @@ def _render(results: Results) -> Iterator[str]:
         f"`make bench EMAIL_EVENTS={results.email_events}` on a simulated shop of "
         f"{results.profiles:,} people with {results.models.email_events:,} email events. "
         f"Each thing was measured {results.repeats} times; a figure is the median, with the least "
-        "and the greatest behind it. The two sides of a ratio were measured right after each other, "
+        "and the greatest behind it. The two sides of a ratio were measured one after the other, "
         "so that a machine that others use too slows both."
     )
     yield ""
