@@ -64,18 +64,21 @@ def _removals(
         """,
         {"destination": destination},
     ).fetchall()
-    return [
-        Brake(
-            "max_removed_share",
-            "profiles" if segment is None else f"segment {segment}",
-            f"it removes {removed:,} of {held:,} "
-            f"{'profiles' if segment is None else f'members of {segment}'} "
-            f"({removed / held:.1%}; the brake is at {brakes.max_removed_share:.0%} "
-            f"and more than {brakes.min_removed:,})",
-        )
-        for segment, removed, held in rows
-        if removed > brakes.min_removed and _exceeds(removed / held, brakes.max_removed_share)
-    ]
+    found = []
+    for segment, removed, held in rows:
+        limit = brakes.max_removed_share_by_segment.get(segment, brakes.max_removed_share)
+        if removed > brakes.min_removed and _exceeds(removed / held, limit):
+            found.append(
+                Brake(
+                    "max_removed_share",
+                    "profiles" if segment is None else f"segment {segment}",
+                    f"it removes {removed:,} of {held:,} "
+                    f"{'profiles' if segment is None else f'members of {segment}'} "
+                    f"({removed / held:.1%}; the brake is at {limit:.0%} "
+                    f"and more than {brakes.min_removed:,})",
+                )
+            )
+    return found
 
 
 def _tier_shifts(brakes: Brakes, before: Mapping[str, int], now: Mapping[str, int]) -> list[Brake]:

@@ -55,11 +55,15 @@ class Brakes(_Strict):
 
     Shares are of 1. `max_removed_share` and `min_removed` hold for the destination's profiles and
     for each segment: a plan is stopped that removes more than the share and more than the number.
+    `max_removed_share_by_segment` is another share for single segments.
     `max_tier_shift` is how far the share of any engagement tier may move between two deliveries
     that both hold at least `min_profiles`.
     """
 
     max_removed_share: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.20
+    max_removed_share_by_segment: dict[str, Annotated[float, Field(ge=0, le=1, strict=False)]] = (
+        Field(default_factory=dict)
+    )
     min_removed: Annotated[int, Field(ge=0)] = 100
     max_tier_shift: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.15
     min_profiles: Annotated[int, Field(ge=1)] = 100

@@ -114,7 +114,13 @@ def refuse_unknown(
     """
     _refuse_strangers(name, "property", settings.properties or (), properties)
     if segments is not None:
-        named = dict.fromkeys([*(settings.segments or ()), *settings.holdouts])
+        named = dict.fromkeys(
+            [
+                *(settings.segments or ()),
+                *settings.holdouts,
+                *settings.brakes.max_removed_share_by_segment,
+            ]
+        )
         _refuse_strangers(name, "segment", named, segments)
 
 

@@ -85,6 +85,19 @@ def test_a_segment_that_empties_is_braked_by_its_name(shop: Shop) -> None:
     assert "it removes 200 of 200 members of win_back (100.0%" in outcome.sentence
 
 
+def test_a_segment_of_the_last_day_may_empty_every_day(shop: Shop) -> None:
+    """Who abandoned a cart yesterday is in the segment no more today, and that is no news."""
+    shop.destinations = configured(brakes={"max_removed_share_by_segment": {"birthday_week": 1.0}})
+    have(shop, 1000)
+    have_in(shop, "birthday_week", 200)
+    have_in(shop, "win_back", 200)
+    shop.delivers()
+    have_in(shop, "birthday_week", 0)
+    assert shop.delivers().delivered == 200
+    have_in(shop, "win_back", 0)
+    assert shop.delivers().status == "braked"
+
+
 def test_a_confirmed_plan_goes_through_once(shop: Shop) -> None:
     have(shop, 1000)
     shop.delivers()

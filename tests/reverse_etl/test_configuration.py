@@ -58,7 +58,8 @@ def test_every_key_is_read(path: Path) -> None:
         (
             "{destinations: {crm: {kind: file, brakes: {max_removed: 1}}}}",
             "destinations.crm.brakes has an unknown key 'max_removed'; allowed: "
-            "max_removed_share, min_removed, max_tier_shift, min_profiles",
+            "max_removed_share, max_removed_share_by_segment, min_removed, max_tier_shift, "
+            "min_profiles",
         ),
         ("{destination: {}}", "the file has an unknown key 'destination'; allowed: destinations"),
         ("{destinations: {crm: {kind: ftp}}}", "destinations.crm.kind is 'ftp'; allowed: 'file'"),
