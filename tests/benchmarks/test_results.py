@@ -108,6 +108,7 @@ def test_a_command_that_fails_is_no_measurement(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_toy_shop_gives_all_four_ratios(tmp_path: Path) -> None:
     page = tmp_path / "RESULTS.md"
     kept = tmp_path / "kept"
@@ -119,7 +120,7 @@ def test_a_toy_shop_gives_all_four_ratios(tmp_path: Path) -> None:
         ],
         cwd=ROOT,
         check=True,
-        timeout=580,
+        timeout=1150,
     )
 
     told = {name: row for name, row in rows(page.read_text("utf-8")).items() if len(row) == 3}
