@@ -9,7 +9,6 @@ from pydantic import Field
 from orchestration.assets.models import find_built_as_of, model_key
 from orchestration.progress import Report
 from orchestration.resources import DESTINATIONS_FILE, refuse_future
-from orchestration.run_report import write_report
 from orchestration.warehouse import Warehouse
 from reverse_etl.configuration import read_destinations
 from reverse_etl.delivery import DeliveryOutcome, deliver
@@ -78,8 +77,6 @@ def receipts(
             max_retries=RETRIES, seconds_to_wait=FIRST_WAIT_SECONDS * 2**context.retry_number
         )
     if stopped:
-        # Whoever has to decide on a plan that waits wants to see what the run came to.
-        write_report(warehouse)
         raise dg.Failure(
             description=" ".join(outcome.sentence for outcome in stopped),
             metadata=describe(outcomes) | ({"braked": True} if is_braked else {}),

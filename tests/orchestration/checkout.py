@@ -19,7 +19,7 @@ PROGRAMS = Path(sys.executable).parent
 
 PARTS = (
     *("dbt_project", "expectations", "ingestion", "ml", "orchestration", "reverse_etl"),
-    *("simulation", "dbt_project.yml", "profiles.yml", "destinations.yml"),
+    *("reports", "simulation", "dbt_project.yml", "profiles.yml", "destinations.yml"),
 )
 
 

@@ -48,6 +48,23 @@ def test_a_run_ends_with_a_summary_that_a_marketer_can_read(first_run: FirstRun)
     assert f"the tables are in {first_run.place.warehouse}" in said
 
 
+def test_a_run_leaves_a_report_and_says_where(first_run: FirstRun) -> None:
+    (line,) = (one for one in first_run.ended.out.splitlines() if one.startswith("The report is"))
+    page = Path(line.removeprefix("The report is "))
+
+    assert page.is_relative_to(first_run.place.checkout.root / "data" / "reports")
+    written = page.read_text(encoding="utf-8")
+    assert "ada@tuesday.example" not in written
+    assert (page.parents[1] / "latest" / "index.html").read_text(encoding="utf-8") == written
+
+
+def test_every_segment_is_named_also_the_empty_ones(first_run: FirstRun) -> None:
+    said = " ".join(first_run.ended.out.split())
+
+    assert "birthday_week 1 1 0 1" in said
+    assert "win_back 0 0 0 0" in said
+
+
 def test_a_run_in_a_log_is_told_in_plain_lines(first_run: FirstRun) -> None:
     assert "loading files: 4 of 4\n" in first_run.ended.err
     assert "\x1b" not in first_run.ended.err + first_run.ended.out
