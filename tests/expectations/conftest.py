@@ -5,7 +5,6 @@ from typing import Protocol
 import duckdb
 import pytest
 
-from expectations import verdicts
 from expectations.settings import DEFAULT_FILE, DoorSettings, read_settings
 from tests.expectations import world
 
@@ -14,10 +13,7 @@ from tests.expectations import world
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     """A warehouse in which Ada opened something on Monday, loaded and built on Tuesday."""
     with duckdb.connect() as connection:
-        world.make_raw_tables(connection)
-        verdicts.prepare(connection)
-        world.add_email_event(connection)
-        world.add_build(connection, world.TUESDAY)
+        world.fill(connection)
         yield connection
 
 

@@ -1,5 +1,7 @@
 """Each rule of the door behind the loader, with a good batch and a bad one."""
 
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from tests.expectations.world import (
     add_email_event,
     add_file,
     add_rejected_row,
+    fill,
     make_raw_tables,
 )
 
@@ -319,13 +322,23 @@ def load(
     return verdict
 
 
+@pytest.fixture(scope="module")
+def judged_week(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse after a week of loads; fourteen judgements take seconds, so tests copy it."""
+    file = tmp_path_factory.mktemp("week") / "week.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        fill(connection)
+        for day, visits in enumerate((2000, 1000, 1500, 1500, 1500, 1500, 1500)):
+            load(connection, read_settings(), visits, at=MORNING + timedelta(days=day))
+            load(connection, read_settings(), 0, at=MORNING + timedelta(days=day, hours=1))
+    return file
+
+
 @pytest.fixture
-def week(connection: Connection, settings: DoorSettings) -> Connection:
+def week(judged_week: Path, tmp_path: Path) -> Iterator[Connection]:
     """Seven mornings on which 2000, 1000, 1500 … 1500 web events came, and nothing in between."""
-    for day, visits in enumerate((2000, 1000, 1500, 1500, 1500, 1500, 1500)):
-        load(connection, settings, visits, at=MORNING + timedelta(days=day))
-        load(connection, settings, 0, at=MORNING + timedelta(days=day, hours=1))
-    return connection
+    with duckdb.connect(str(shutil.copy2(judged_week, tmp_path))) as connection:
+        yield connection
 
 
 DAY_8 = MORNING + timedelta(days=7)

@@ -4,12 +4,21 @@ from datetime import datetime, timedelta
 
 import duckdb
 
+from expectations import verdicts
 from ingestion import contract
 
 MONDAY = datetime.fromisoformat("2026-03-02T06:00:00")
 TUESDAY = MONDAY + timedelta(days=1)
 WEDNESDAY = MONDAY + timedelta(days=2)
 AS_OF = TUESDAY
+
+
+def fill(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make a warehouse in which Ada opened something on Monday, loaded and built on Tuesday."""
+    make_raw_tables(connection)
+    verdicts.prepare(connection)
+    add_email_event(connection)
+    add_build(connection, TUESDAY)
 
 
 def make_raw_tables(connection: duckdb.DuckDBPyConnection) -> None:
