@@ -34,7 +34,8 @@ def tables(place: Place, *schemas: str) -> dict[str, Sequence[object]]:
         "select schema_name || '.' || table_name, list(column_name) from duckdb_columns() "
         f"where schema_name in {schemas} "
         "and column_name not in ('_loaded_at', 'loaded_at', 'modified_at') "
-        "and table_name not in ('fct_builds', 'door_verdicts', 'door_figures') group by all order by all"
+        "and table_name not in ('fct_builds', 'door_verdicts', 'door_figures') "
+        "group by all order by all"
     )
     return {
         str(name): place.rows(f"select {', '.join(sorted(columns))} from {name} order by all")  # type: ignore[call-overload]
