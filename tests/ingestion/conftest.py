@@ -1,8 +1,12 @@
 """A landing folder and a warehouse to load it into."""
 
+import ctypes
 import gzip
 import json
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -62,6 +66,35 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     yield made
     made.warehouse.close()
+
+
+@contextmanager
+def bound_by_permissions() -> Iterator[None]:
+    """Let permissions hold for this thread and those it starts, also if root runs the tests.
+
+    On Linux root passes them by two capabilities, which a thread may lay down for a while.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    if sys.platform != "linux":
+        pytest.skip("permissions do not bind the administrator of this system")
+    libc = ctypes.CDLL(None, use_errno=True)
+    version_3 = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    # Effective, permitted, inheritable; twice, for 64 capabilities. See capabilities(7).
+    sets = (ctypes.c_uint32 * 6)()
+    dac_override, dac_read_search = 1 << 1, 1 << 2
+    if libc.capget(version_3, sets):
+        raise OSError(ctypes.get_errno(), "capget")
+    kept = sets[0]
+    sets[0] = kept & ~(dac_override | dac_read_search)
+    if libc.capset(version_3, sets):
+        raise OSError(ctypes.get_errno(), "capset")
+    try:
+        yield
+    finally:
+        sets[0] = kept
+        libc.capset(version_3, sets)
 
 
 def consent(**changes: Any) -> dict[str, Any]:

@@ -112,7 +112,6 @@ def test_a_load_killed_again_and_again_ends_like_one_that_ran_through(tmp_path: 
     assert contents(clean)["email_events"][0][1] == 12 * 50_000 - 601
 
 
-@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="limits of files are POSIX")
 def test_a_full_disk_is_said_in_a_sentence_and_the_rest_is_loaded_when_there_is_room(
     tmp_path: Path,
 ) -> None:

@@ -43,7 +43,7 @@ def test_profiles_that_are_not_fit_are_neither_learned_from_nor_scored_nor_sent(
     orders = place.put(
         "orders/2026.csv",
         "order_id,email,ordered_at,total_amount,currency",
-        "1,ada@tuesday.example,2026-03-01T00:00:00Z,10.00,XXX",
+        "1,ada@tuesday.example,2026-03-01T00:00:00Z,10.00,NOK",
     )
 
     ended = place.run(TUESDAY)
