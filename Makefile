@@ -47,12 +47,14 @@ test: $(READY) ## run all tests that need nothing but this machine
 test-slow: $(READY) ## run the long tests: random worlds, kills, real processes (half an hour)
 	@$(BIN)/python -m pytest -m slow
 
-lint: $(READY) ## check style, types and who imports whom
+lint: $(READY) ## check style, types, docs, dead code, yml against columns, who knows whom
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/vulture
 	@$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
+	@$(BIN)/python -m pytest -q tests/test_house_rules.py tests/dbt_project/test_columns.py
 
 bench: $(READY) ## measure speed as ratios into benchmarks/RESULTS.md (smaller: EMAIL_EVENTS=100000)
 	@$(BIN)/python -m benchmarks --email-events $(EMAIL_EVENTS) --measured-on "$$(date -u +%F)"

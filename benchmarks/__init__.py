@@ -1,0 +1,1 @@
+"""How fast, against what? Measured ratios; `python -m benchmarks` writes the page of results."""

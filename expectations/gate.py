@@ -5,6 +5,8 @@ Great Expectations gets them as a small frame and decides. So a verdict over fif
 costs what the SQL costs. This module knows no door and no table.
 """
 
+from __future__ import annotations
+
 import logging
 import math
 import re
@@ -76,7 +78,7 @@ class Verdict:
     as_of: datetime
     judged_at: datetime
     figures: Mapping[str, float] = field(default_factory=dict)
-    validation: "ExpectationSuiteValidationResult | None" = field(
+    validation: ExpectationSuiteValidationResult | None = field(
         default=None, repr=False, compare=False
     )
 
@@ -180,7 +182,7 @@ def _name_expectation(measure: Measure) -> str:
     return f"{measure.rule} {' and '.join(bounds)} ({measure.severity})"
 
 
-def _build_frame(measures: Sequence[Measure]) -> "pd.DataFrame":
+def _build_frame(measures: Sequence[Measure]) -> pd.DataFrame:
     """Return one row per table and one column per expectation; a null is nothing to judge."""
     import pandas as pd
 
@@ -196,7 +198,7 @@ def _build_frame(measures: Sequence[Measure]) -> "pd.DataFrame":
 
 def _validate(
     door: str, measures: Sequence[Measure], judged_at: datetime
-) -> "ExpectationSuiteValidationResult":
+) -> ExpectationSuiteValidationResult:
     """Have the frame of the measures validated by a suite of one expectation per column."""
     # Lazily: the import takes seconds, and most commands never come to a door.
     import great_expectations as gx
@@ -251,7 +253,7 @@ def _validate(
     )
 
 
-def _read_broken(validation: "ExpectationSuiteValidationResult") -> dict[str, set[str]]:
+def _read_broken(validation: ExpectationSuiteValidationResult) -> dict[str, set[str]]:
     """Return the tables that break each expectation, by its name.
 
     Results may come in another order than the expectations; the column tells which is which.

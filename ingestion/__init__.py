@@ -1,0 +1,1 @@
+"""What happened? Files become the raw tables, each row exactly once."""

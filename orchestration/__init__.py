@@ -1,0 +1,1 @@
+"""When, and in what order? Dagster, the command line, and all that knows the environment."""

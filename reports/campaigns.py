@@ -34,14 +34,17 @@ class Campaign:
 
     @property
     def open_rate_as_reported(self) -> float | None:
+        """Mails with any open, machines too, per mail that arrived; None where none did."""
         return self._rate(self.opened)
 
     @property
     def open_rate(self) -> float | None:
+        """Mails opened by people per mail that arrived; None where none did."""
         return self._rate(self.opened_by_people)
 
     @property
     def click_rate(self) -> float | None:
+        """Mails clicked by people per mail that arrived; None where none did."""
         return self._rate(self.clicked_by_people)
 
     def _rate(self, mails: int) -> float | None:

@@ -62,10 +62,12 @@ class Deliveries:
 
     @property
     def delivered(self) -> int:
+        """Changes that the destinations took."""
         return sum(run.delivered for run in self.runs)
 
     @property
     def failed(self) -> int:
+        """Changes that the destinations did not take."""
         return sum(run.failed for run in self.runs)
 
 

@@ -23,6 +23,7 @@ class Finding:
 
     @property
     def state(self) -> str:
+        """One of passed, warned and stopped."""
         if self.passed:
             return "passed"
         return "stopped" if self.severity == "stop" else "warned"
@@ -37,6 +38,7 @@ class Door:
 
     @property
     def state(self) -> str:
+        """The state of its worst finding, or not_reached."""
         if not self.findings:
             return "not_reached"
         return self.findings[0].state
@@ -47,6 +49,7 @@ class Door:
 
     @property
     def troubles(self) -> list[Finding]:
+        """Findings that stopped the run or warned."""
         return [finding for finding in self.findings if not finding.passed]
 
 

@@ -55,6 +55,7 @@ class Segments:
 
     @property
     def builds(self) -> int:
+        """The most builds of which a segment has a size."""
         return max((len(segment.sizes) for segment in self.each), default=0)
 
 

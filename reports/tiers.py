@@ -53,6 +53,7 @@ class Flow:
 
     @property
     def direction(self) -> str:
+        """One of new, up, down and stayed; up is towards more engagement."""
         if self.tier_before == NOT_YET_SEEN:
             return "new"
         step = TIERS.index(self.tier_before) - TIERS.index(self.tier_now)
@@ -71,6 +72,7 @@ class Tiers:
 
     @property
     def profiles(self) -> int:
+        """Profiles of all tiers now."""
         return sum(each.profiles for each in self.now)
 
     def moved(self, direction: str) -> int:

@@ -118,6 +118,7 @@ class Tally:
 
     @property
     def unanswered(self) -> int:
+        """Changes that the destination has said nothing of yet."""
         return self.planned - self.delivered - self.failed - self.pending - self.suppressed
 
 

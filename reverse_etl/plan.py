@@ -52,6 +52,7 @@ class Plan:
 
     @property
     def total(self) -> int:
+        """Changes of all kinds, actions and segments."""
         return sum(each.changes for each in self.changes)
 
     def count(self, kind: Kind, action: Action | None = None, segment: str | None = None) -> int:

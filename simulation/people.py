@@ -22,9 +22,9 @@ PLAIN: Final = 0
 GMAIL: Final = 1
 PRIVACY: Final = 2
 
+# The third answer is none: nobody was asked, and there is no record.
 GRANTED: Final = 0
 REFUSED: Final = 1
-NO_RECORD: Final = 2
 
 _LONGEST_TENURE: Final = 3 * 365 * DAY
 

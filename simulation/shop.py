@@ -86,7 +86,6 @@ class SimulationSummary:
     rows: dict[str, int]
     broken_rows: dict[str, int]
     truth_rows: dict[str, int]
-    base_log_odds: float
 
 
 @dataclass(frozen=True)
@@ -228,7 +227,6 @@ def _simulate(
         rows={name: count.rows for name, count in counts.items()},
         broken_rows={name: count.broken for name, count in counts.items()},
         truth_rows=truth_rows,
-        base_log_odds=shop.base,
     )
     known = dataclasses.asdict(summary) | {"as_of": summary.as_of.isoformat()}
     (part / "truth" / _SUMMARY).write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")

@@ -388,6 +388,38 @@ def test_every_column_of_a_public_model_is_described(project: Project) -> None:
     ] == []
 
 
+def test_what_is_private_has_a_reader(project: Project) -> None:
+    read = {
+        name
+        for node in project.nodes.values()
+        for name in node.get("depends_on", {}).get("nodes", [])
+    }
+
+    assert [
+        name
+        for name, node in project.nodes.items()
+        if node["resource_type"] in {"model", "seed"}
+        and (node["resource_type"] == "seed" or layer(node) in {"staging", "intermediate"})
+        and name not in read
+    ] == []
+
+
+def test_every_macro_has_a_caller(project: Project) -> None:
+    called = {
+        name
+        for node in (*project.nodes.values(), *project.macros)
+        for name in node.get("depends_on", {}).get("macros", [])
+    }
+    # dbt itself calls its hooks; what a dispatch finds is called after its engine.
+    called_by_dbt = r"generate_schema_name|create_missing_tables|.*__.*"
+
+    assert [
+        macro["name"]
+        for macro in project.macros
+        if macro["unique_id"] not in called and not re.fullmatch(called_by_dbt, macro["name"])
+    ] == []
+
+
 def test_models_are_named_after_their_layer(project: Project) -> None:
     assert [
         model["name"]

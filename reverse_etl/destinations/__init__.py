@@ -1,0 +1,1 @@
+"""The services that can be told, each behind the same few calls."""
