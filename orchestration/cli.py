@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -19,6 +19,9 @@ from rich.console import Console
 
 from orchestration import logs, resources
 from orchestration.exit_status import DONE, FAILED, INTERRUPTED
+
+if TYPE_CHECKING:
+    from orchestration.jobs import Result
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -144,6 +147,7 @@ def run(
         else:
             for line in result.lines:
                 click.echo(line, err=True)
+            _name_report(result)
     _leave(result.status, result.sentence)
 
 
@@ -224,6 +228,8 @@ def sync(
     ) as result:
         for line in result.lines:
             click.echo(line)
+        if result.status != DONE:
+            _name_report(result)
     _leave(result.status, result.sentence)
 
 
@@ -245,6 +251,11 @@ def doctor(landing: Path, warehouse: Path, outbox: Path) -> None:
         click.echo(f"{'ok  ' if finding.is_well else 'MEND'}  {finding.sentence}")
     ill = sum(not finding.is_well for finding in findings)
     _leave(FAILED if ill else DONE, f"{ill} of {len(findings)} need mending." if ill else "")
+
+
+def _name_report(result: Result) -> None:
+    if result.report is not None:
+        click.echo(f"The report is {result.report}", err=True)
 
 
 def _name_sync(ctx: click.Context) -> str:

@@ -23,7 +23,7 @@ def keep(verdict: Verdict, folder: Path, *, started_at: datetime, run_id: str) -
     `folder` has one subfolder per run, named after its start and id, of which the newest
     `KEPT_RUNS` are kept, and a link `latest` to the one that was written to last.
     """
-    run = folder / f"{started_at:%Y%m%dT%H%M%SZ}-{run_id[:8]}"
+    run = folder / name_run(started_at, run_id)
     page = pages.write(verdict, run)
     link = folder / f".{LATEST}-{run.name}"
     link.unlink(missing_ok=True)
@@ -31,6 +31,16 @@ def keep(verdict: Verdict, folder: Path, *, started_at: datetime, run_id: str) -
     link.replace(folder / LATEST)
     prune(folder)
     return page
+
+
+def name_run(started_at: datetime, run_id: str) -> str:
+    """Return the name of the folder with the pages of a run."""
+    return f"{started_at:%Y%m%dT%H%M%SZ}-{run_id[:8]}"
+
+
+def find(folder: Path, *, started_at: datetime, run_id: str) -> dict[str, Path]:
+    """Return the pages of a run by their doors."""
+    return {page.stem: page for page in (folder / name_run(started_at, run_id)).glob("*.html")}
 
 
 def prune(folder: Path) -> None:

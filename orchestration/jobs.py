@@ -31,18 +31,23 @@ from orchestration import (
 from orchestration.database import WarehouseError
 from orchestration.exit_status import DONE, FAILED, INTERRUPTED, STOPPED
 from orchestration.manifest import ProjectError, read_project
+from orchestration.run_report import find_report
 from reverse_etl.configuration import read_destinations
 
 
 @dataclass
 class Result:
-    """What a run came to. `connection` reads the warehouse while the result is looked at."""
+    """What a run came to. `connection` reads the warehouse while the result is looked at.
+
+    `report` is the page of the run, where it came far enough to have one.
+    """
 
     status: int
     sentence: str
     run_id: str
     materialized: frozenset[dg.AssetKey] = frozenset()
     lines: list[str] = field(default_factory=list)
+    report: Path | None = None
     connection: duckdb.DuckDBPyConnection | None = None
 
 
@@ -138,6 +143,7 @@ def conclude(
 ) -> Result:
     """Read the status and the sentence of a run off its events."""
     result = Result(DONE, "", execution.run_id, connection=connection)
+    result.report = find_report(execution.run_id)
     result.lines = list(find_messages(execution))
     result.materialized = frozenset(
         event.asset_key

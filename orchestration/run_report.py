@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import reports
 from ml.churn import CHURN
 from ml.open_propensity import OPEN_PROPENSITY
 from ml.registry import CARD, Registry
-from orchestration.data_docs import prune
-from orchestration.resources import REPORTS
+from orchestration import data_docs
+from orchestration.failures import Failure
+from orchestration.resources import DATA_DOCS, REPORTS
 from orchestration.warehouse import Warehouse
 
 
-def write_report(warehouse: Warehouse) -> Path:
+def write_report(warehouse: Warehouse, failures: Iterable[Failure] = ()) -> Path:
     """Write the page of a run as far as it has come, and return its path."""
     with warehouse.connect() as connection:
         page = reports.write(
@@ -25,8 +27,12 @@ def write_report(warehouse: Warehouse) -> Path:
             started_at=warehouse.started_at,
             written_at=datetime.now(UTC).replace(tzinfo=None),
             models=[read_model(Registry(warehouse.models), each.name) for each in _TARGETS],
+            failures=[failure.sentence for failure in failures],
+            data_docs=data_docs.find(
+                DATA_DOCS, started_at=warehouse.started_at, run_id=warehouse.run_id
+            ),
         )
-    prune(REPORTS)
+    data_docs.prune(REPORTS)
     return page
 
 

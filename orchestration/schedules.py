@@ -8,7 +8,7 @@ import dagster as dg
 
 from ingestion.landing import list_files
 from orchestration.assets.delivery import receipts
-from orchestration.assets.report import report_page
+from orchestration.assets.report import report_of_a_failure, report_page
 from orchestration.assets.scores import champions
 from orchestration.checks import door_before_delivery, door_before_scoring
 from orchestration.resources import find_landing
@@ -19,6 +19,7 @@ daily_job = dg.define_asset_job(
     "daily",
     selection=dg.AssetSelection.all(),
     description="The main job: landing files to receipts.",
+    hooks={report_of_a_failure},
 )
 
 
@@ -36,6 +37,7 @@ day_job = dg.define_asset_job(
         "The main job as of one day at four in the morning, or by a backfill of a range of them. "
         "A destination that was told of a later day already is told nothing."
     ),
+    hooks={report_of_a_failure},
 )
 train_job = dg.define_asset_job(
     "train",
@@ -48,6 +50,7 @@ deliver_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(receipts, report_page)
     | dg.AssetSelection.checks(door_before_delivery),
     description="The delivery alone, of what the last build says.",
+    hooks={report_of_a_failure},
 )
 
 

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestration.jobs import Result
-from orchestration.run_report import find_report
 
 _TIERS = ("highly_engaged", "moderately_engaged", "lapsing", "inactive")
 _REFUSALS = {
@@ -74,9 +73,8 @@ def show(result: Result, console: Console) -> None:
     for line in result.lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     file = connection.execute("select path from duckdb_databases() where not internal").fetchall()
-    page = find_report(result.run_id)
-    if page is not None:
-        console.print(f"\nThe report is {page}", highlight=False, soft_wrap=True, end="")
+    if result.report is not None:
+        console.print(f"\nThe report is {result.report}", highlight=False, soft_wrap=True, end="")
     console.print(
         f"\nThe run is {result.run_id[:8]} in `make ui`; the tables are in {file[0][0]}",
         highlight=False,

@@ -1,8 +1,9 @@
 """The report of a run: read from the warehouse, written as one page that needs nothing else."""
 
+import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -51,6 +52,8 @@ class Contents:
     models: list[model_health.Health]
     deliveries: deliveries.Deliveries | None
     doors: list[doors.Door]
+    failures: Sequence[str]
+    data_docs: Mapping[str, str]
 
     @property
     def has_built(self) -> bool:
@@ -66,23 +69,36 @@ def write(
     started_at: datetime,
     written_at: datetime,
     models: Sequence[Model] = (),
+    failures: Sequence[str] = (),
+    data_docs: Mapping[str, Path] | None = None,
 ) -> Path:
     """Write the page of a run into a folder of its own under `folder`, and return its path.
 
     Times are UTC. What the run judged, built and delivered is told from what was there before by
-    `started_at` and `run_id`. The page is there whole or not at all; the page of the same run is
-    replaced, and the link `latest` leads to the folder of the last page written. Nothing is
-    written to the warehouse, and only aggregates are read. Raises `ValueError` if `run_id` cannot
-    name a folder, or if a model's card is not understood.
+    `started_at` and `run_id`. `failures` are sentences about why it did not end well, `data_docs`
+    the pages of the doors by their names. The page is there whole or not at all; the page of the
+    same run is replaced, and the link `latest` leads to the folder of the last page written.
+    Nothing is written to the warehouse, and only aggregates are read. Raises `ValueError` if
+    `run_id` cannot name a folder, or if a model's card is not understood.
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", run_id):
         raise ValueError(f"a run's id of letters, digits, - _ . names its folder, not {run_id!r}")
+    goal = folder / f"{started_at:%Y%m%dT%H%M%SZ}-{run_id}"
     contents = read(
-        connection, run_id=run_id, started_at=started_at, written_at=written_at, models=models
+        connection,
+        run_id=run_id,
+        started_at=started_at,
+        written_at=written_at,
+        models=models,
+        failures=failures,
+        # Relative, so that the folder of all pages can be put elsewhere whole.
+        data_docs={
+            door: Path(os.path.relpath(page, goal)).as_posix()
+            for door, page in (data_docs or {}).items()
+        },
     )
     text = render(contents)
     folder.mkdir(parents=True, exist_ok=True)
-    goal = folder / f"{started_at:%Y%m%dT%H%M%SZ}-{run_id}"
     unfinished = Path(mkdtemp(prefix=_UNFINISHED, dir=folder))
     try:
         # Temporary folders are for their owner's eyes; a page is for everybody's.
@@ -107,6 +123,8 @@ def read(
     started_at: datetime,
     written_at: datetime,
     models: Sequence[Model] = (),
+    failures: Sequence[str] = (),
+    data_docs: Mapping[str, str] | None = None,
 ) -> Contents:
     """Read all that the page says."""
     known = builds.read(connection)
@@ -124,6 +142,8 @@ def read(
         models=model_health.read(connection, models),
         deliveries=deliveries.read(connection, run_id),
         doors=doors.read(connection, started_at),
+        failures=failures,
+        data_docs=data_docs or {},
     )
 
 

@@ -1,8 +1,9 @@
-"""What a run came to is told on one page."""
+"""What a run came to is told on one page, also where it did not end well."""
 
 import dagster as dg
 
 from orchestration.assets.delivery import GROUP, RECEIPTS
+from orchestration.failures import find_failures
 from orchestration.run_report import write_report
 from orchestration.warehouse import Warehouse
 
@@ -18,4 +19,14 @@ def report_page(warehouse: Warehouse) -> dg.MaterializeResult[None]:
             "report path": dg.MetadataValue.path(str(page)),
             "report": dg.MetadataValue.url(page.as_uri()),
         }
+    )
+
+
+@dg.failure_hook(required_resource_keys={"warehouse"})
+def report_of_a_failure(context: dg.HookContext) -> None:
+    """Write the page of a run that a door, a brake or an error ends, as far as it has come."""
+    events = [entry.dagster_event for entry in context.instance.all_logs(context.run_id)]
+    write_report(
+        context.resources.warehouse,
+        find_failures(event for event in events if event is not None),
     )

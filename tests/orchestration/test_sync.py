@@ -20,6 +20,11 @@ LEDGER = """
 """
 
 
+def find_link(page: str, ending: str) -> str:
+    (link,) = re.findall(rf'<a href="([^"]*{re.escape(ending)})">', page)
+    return str(link)
+
+
 def test_nobody_is_told_of_people_who_may_have_said_no_since_the_last_build(built: Place) -> None:
     before = built.deliveries()
     built.change(
@@ -35,6 +40,12 @@ def test_nobody_is_told_of_people_who_may_have_said_no_since_the_last_build(buil
     )
     assert "build the marts with `mailmart run`" in ended.last_line
     assert built.deliveries() == before
+    report = re.search(r"^The report is (/\S+/index\.html)$", ended.err, re.MULTILINE)
+    assert report is not None
+    page = Path(report[1]).read_text(encoding="utf-8")
+    assert "This run did not end well: " in page
+    assert "marts_older_than_raw: 1 row in raw.consents came after the newest build" in page
+    assert (Path(report[1]).parent / find_link(page, "before_delivery.html")).is_file()
 
 
 @pytest.mark.slow

@@ -316,6 +316,29 @@ def test_a_run_that_built_nothing_says_whose_numbers_these_are(tmp_path: Path) -
     assert "is of the build of 2026-03-02 05:05 UTC" in html
 
 
+def test_a_run_that_did_not_end_well_says_why_and_leads_to_what_was_measured(
+    tmp_path: Path,
+) -> None:
+    path = reports.write(
+        world.build(),
+        tmp_path / "reports",
+        run_id=world.RUN,
+        started_at=world.STARTED,
+        written_at=world.WRITTEN,
+        failures=["the <door> was shut to ada@example.com"],
+        data_docs={"after_loading": tmp_path / "docs" / "a-run" / "after_loading.html"},
+    )
+
+    html = path.read_text(encoding="utf-8")
+    assert "This run did not end well: the &lt;door&gt; was shut to ***" in html
+    assert re.findall(r'<a href="(\.[^"]*)">([^<]*)</a>', html) == [
+        (
+            "../../docs/a-run/after_loading.html",
+            "What Great Expectations measured at the door after loading",
+        )
+    ]
+
+
 # Everybody's text, nobody's address
 
 
