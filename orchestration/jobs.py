@@ -47,8 +47,8 @@ class Result:
     run_id: str
     materialized: frozenset[dg.AssetKey] = frozenset()
     lines: list[str] = field(default_factory=list)
-    report: Path | None = None
     connection: duckdb.DuckDBPyConnection | None = None
+    report: Path | None = None
 
 
 @contextmanager
