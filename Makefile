@@ -67,8 +67,8 @@ ui: $(READY) ## open Dagster on http://127.0.0.1:3000 (another port: make ui POR
 	@$(BIN)/python -c 'from orchestration.history import settle_home; settle_home()'
 	@$(BIN)/dagster dev --module-name orchestration.definitions --host 127.0.0.1 --port $(PORT)
 
-docs: $(READY) ## build dbt's pages of all models into target/
-	@$(BIN)/dbt docs generate --quiet && echo "open target/index.html with: $(BIN)/dbt docs serve --host 127.0.0.1"
+docs: $(READY) ## build dbt's page of all models, one file that needs no server
+	@$(BIN)/dbt docs generate --static --quiet && echo "open target/static_index.html"
 
 lock: ## resolve requirements.in anew into requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header --no-emit-index-url --upgrade -q requirements.in -o requirements.lock

@@ -12,9 +12,11 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from tests.browser import open_page
 from tests.orchestration.checkout import PROGRAMS, ROOT
 from tests.orchestration.conftest import FirstRun
 
@@ -87,3 +89,22 @@ def test_the_pages_show_the_runs_of_the_command_line(first_run: FirstRun, addres
         if shown["runId"].startswith(run[1])
     ] == [("daily", "SUCCESS")]
     assert "message" not in json.dumps(locations)
+
+
+@pytest.mark.slow
+def test_a_browser_shows_the_runs_and_the_assets(
+    first_run: FirstRun, address: str, tmp_path: Path
+) -> None:
+    answer(address, "{version}")
+
+    runs = open_page(f"{address}/runs", tmp_path / "runs", patience_seconds=60)
+    asset = open_page(
+        f"{address}/assets/marts/dim_profiles", tmp_path / "asset", patience_seconds=60
+    )
+
+    assert "daily" in runs.dom
+    assert "Success" in runs.dom
+    assert "dim_profiles" in asset.dom
+    assert "One row per profile" in asset.dom
+    for opened in (runs, asset):
+        assert [line for line in opened.complaints if ":ERROR:" in line] == []

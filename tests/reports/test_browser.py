@@ -1,20 +1,16 @@
 """The report in a real browser: no error, no sideways scrolling on a phone, light and dark."""
 
-import functools
 import json
 import re
-import shutil
-import subprocess
-import threading
 from collections.abc import Iterator
 from html import unescape
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import reports
+from tests.browser import open_page, serve
 from tests.reports import world
 
 # The page stands in a frame as wide as a phone, since no window of a desktop is that narrow.
@@ -44,13 +40,6 @@ frame.addEventListener("load", () => {{
 </script>"""
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serve files without a line for each."""
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """Write the report of a small world and serve its folder on this machine alone."""
@@ -62,35 +51,20 @@ def address(tmp_path: Path) -> Iterator[str]:
         written_at=world.WRITTEN,
         models=[reports.Model("churn", world.make_card(), [])],
     )
-    handler = functools.partial(Quiet, directory=str(tmp_path / "pages"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serve(tmp_path / "pages") as address:
+        yield address
 
 
 def look(address: str, tmp_path: Path, width: int, scheme: str) -> dict[str, Any]:
     """Open the page at a width and return what the browser made of it."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not on PATH")
     (tmp_path / "pages" / "looking.html").write_text(LOOKING.format(width=width), encoding="utf-8")
-    opened = subprocess.run(
-        [
-            chromium,
-            # No sandbox: it refuses to start as root, as in most containers; the page is our own.
-            *("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
-            f"--blink-settings=preferredColorScheme={['dark', 'light'].index(scheme)}",
-            f"--user-data-dir={tmp_path / 'profile'}",
-            *("--virtual-time-budget=10000", "--dump-dom", f"{address}/looking.html"),
-        ],
-        capture_output=True,
-        check=True,
-        text=True,
-        timeout=120,
+    opened = open_page(
+        f"{address}/looking.html",
+        tmp_path / "profile",
+        f"--blink-settings=preferredColorScheme={['dark', 'light'].index(scheme)}",
     )
-    assert re.findall(r"CONSOLE.*", opened.stderr) == []
-    seen = re.search(r"<pre>(.*?)</pre>", opened.stdout, re.DOTALL)
+    assert opened.complaints == []
+    seen = re.search(r"<pre>(.*?)</pre>", opened.dom, re.DOTALL)
     assert seen is not None
     found: dict[str, Any] = json.loads(unescape(seen[1]))
     return found
