@@ -8,6 +8,7 @@ from typing import Final
 import duckdb
 
 from expectations import gate, payload, raw_values, relations
+from expectations.counts import measure_rows
 from expectations.gate import Measure, Verdict
 from expectations.raw_tables import Columns, has_usable, read_columns
 from expectations.raw_values import WordRule
@@ -277,21 +278,18 @@ def _measure_rejected_opt_outs(
         {"harmless": list(_HARMLESS), "opt_out_word": _OPT_OUT_WORD, "since": since},
     )
     for table, left in left_out.items():
-        for severity, bound in rule.bounds():
-            yield Measure(
-                rule="rejected_opt_outs",
-                table=table,
-                severity=severity,
-                observed=float(left.rows + left.files),
-                at_most=float(bound.rows_at_most),
-                fact=(
-                    f"{_tell_count(left)} that may be an opt-out could not be loaded into "
-                    f"raw.{table}, first {left.first}"
-                    if left.rows or left.files
-                    else f"no opt-out was left out of raw.{table}"
-                ),
-                way_out=_find_way_out(left, key, settings.source),
-            )
+        yield from measure_rows(
+            "rejected_opt_outs",
+            table,
+            rule,
+            left.rows + left.files,
+            bad=(
+                f"{_tell_count(left)} that may be an opt-out could not be loaded into "
+                f"raw.{table}, first {left.first}"
+            ),
+            good=f"no opt-out was left out of raw.{table}",
+            way_out=_find_way_out(left, key, settings.source),
+        )
 
 
 def _measure_rejected_email_event_files(
@@ -340,27 +338,24 @@ def _measure_lost_rejected_rows(
             lost, path, newest_at = relations.ask(
                 connection, query, {"table": table, "since": get_reviewed_until(rule)}
             )
-        for severity, bound in rule.bounds():
-            yield Measure(
-                rule="lost_rejected_rows",
-                table=table,
-                severity=severity,
-                observed=float(lost),
-                at_most=float(bound.rows_at_most),
-                fact=(
-                    f"{_tell_rows(lost)} that raw.loaded_files counts as rejected, opt-outs "
-                    f"perhaps among them, {'is' if lost == 1 else 'are'} no longer in "
-                    f"raw.rejected_rows for raw.{table}, first of the file {path}"
-                    if lost
-                    else f"every rejected row of raw.{table} is kept"
-                ),
-                way_out=(
-                    "restore raw.rejected_rows from a backup or load the landing folder into a "
-                    "new warehouse, or, once the files have been looked at, set "
-                    f"{DOOR}.lost_rejected_rows.reviewed_until in {settings.source} to "
-                    f"{_tell_moment(newest_at)}"
-                ),
-            )
+        yield from measure_rows(
+            "lost_rejected_rows",
+            table,
+            rule,
+            lost,
+            bad=(
+                f"{_tell_rows(lost)} that raw.loaded_files counts as rejected, opt-outs "
+                f"perhaps among them, {'is' if lost == 1 else 'are'} no longer in "
+                f"raw.rejected_rows for raw.{table}, first of the file {path}"
+            ),
+            good=f"every rejected row of raw.{table} is kept",
+            way_out=(
+                "restore raw.rejected_rows from a backup or load the landing folder into a "
+                "new warehouse, or, once the files have been looked at, set "
+                f"{DOOR}.lost_rejected_rows.reviewed_until in {settings.source} to "
+                f"{_tell_moment(newest_at)}"
+            ),
+        )
 
 
 def _measure_unreadable_addresses(
@@ -382,25 +377,22 @@ def _measure_unreadable_addresses(
             )
             left = _count_left_out(connection, {table: query}, {"since": get_reviewed_until(rule)})
         where = f", first {left.first}" if left.first_path else ""
-        for severity, bound in rule.bounds():
-            yield Measure(
-                rule="unreadable_refusal_addresses",
-                table=table,
-                severity=severity,
-                observed=float(left.rows),
-                at_most=float(bound.rows_at_most),
-                fact=(
-                    f"{_tell_rows(left.rows)} of raw.{table} {'says' if left.rows == 1 else 'say'} "
-                    f"no under an address that is nobody's{where}"
-                    if left.rows
-                    else f"every refusal in raw.{table} has an address that can be somebody's"
-                ),
-                way_out=(
-                    "bring each refusal under the right address as a new file, then set "
-                    f"{DOOR}.unreadable_refusal_addresses.reviewed_until in {settings.source} to "
-                    f"{_tell_moment(left.newest_at)}"
-                ),
-            )
+        yield from measure_rows(
+            "unreadable_refusal_addresses",
+            table,
+            rule,
+            left.rows,
+            bad=(
+                f"{_tell_rows(left.rows)} of raw.{table} {'says' if left.rows == 1 else 'say'} "
+                f"no under an address that is nobody's{where}"
+            ),
+            good=f"every refusal in raw.{table} has an address that can be somebody's",
+            way_out=(
+                "bring each refusal under the right address as a new file, then set "
+                f"{DOOR}.unreadable_refusal_addresses.reviewed_until in {settings.source} to "
+                f"{_tell_moment(left.newest_at)}"
+            ),
+        )
 
 
 def _measure_marts_older_than_raw(
@@ -416,21 +408,18 @@ def _measure_marts_older_than_raw(
                 f'select count(*) from raw."{table}" where _loaded_at > $built_at',
                 {"built_at": built_at or datetime.min},  # noqa: DTZ901 - UTC without a zone
             ).fetchall()
-        for severity, bound in settings.before_delivery.marts_older_than_raw.bounds():
-            yield Measure(
-                rule="marts_older_than_raw",
-                table=table,
-                severity=severity,
-                observed=float(unseen),
-                at_most=float(bound.rows_at_most),
-                fact=(
-                    f"{unseen} {'row' if unseen == 1 else 'rows'} in raw.{table} came after the "
-                    f"newest build{when}, opt-outs perhaps among them"
-                    if unseen
-                    else f"the newest build has seen every row in raw.{table}"
-                ),
-                way_out="build the marts with `mailmart run`, which then delivers too",
-            )
+        yield from measure_rows(
+            "marts_older_than_raw",
+            table,
+            settings.before_delivery.marts_older_than_raw,
+            unseen,
+            bad=(
+                f"{unseen} {'row' if unseen == 1 else 'rows'} in raw.{table} came after the "
+                f"newest build{when}, opt-outs perhaps among them"
+            ),
+            good=f"the newest build has seen every row in raw.{table}",
+            way_out="build the marts with `mailmart run`, which then delivers too",
+        )
 
 
 def _get_word_rules(rules: BeforeDelivery) -> Mapping[str, WordRule]:

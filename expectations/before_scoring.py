@@ -8,6 +8,7 @@ from typing import Final
 import duckdb
 
 from expectations import changes, gate, relations
+from expectations.counts import measure_rows
 from expectations.gate import Measure, Verdict
 from expectations.settings import BeforeScoring, DoorSettings, refuse_future_reviews, to_utc
 
@@ -116,19 +117,18 @@ def _measure_keys(connection: duckdb.DuckDBPyConnection, rules: BeforeScoring) -
         from {_PROFILES}
         """,
     )
-    for severity, bound in rules.one_row_per_profile.bounds():
-        yield Measure(
-            rule="one_row_per_profile",
-            table=_PROFILES,
-            severity=severity,
-            observed=float(max(nameless, ids, addresses)),
-            at_most=float(bound.rows_at_most),
-            fact=(
-                f"of {rows} rows in {_PROFILES}, {nameless} have no profile_id or email, {ids} "
-                f"repeat a profile_id and {addresses} an email"
-            ),
-            way_out="run `dbt build --select +dim_profiles` and look at the tests that fail",
-        )
+    yield from measure_rows(
+        "one_row_per_profile",
+        _PROFILES,
+        rules.one_row_per_profile,
+        max(nameless, ids, addresses),
+        bad=(
+            f"of {rows} rows in {_PROFILES}, {nameless} have no profile_id or email, {ids} "
+            f"repeat a profile_id and {addresses} an email"
+        ),
+        good=f"each of the {rows} rows in {_PROFILES} is somebody else",
+        way_out="run `dbt build --select +dim_profiles` and look at the tests that fail",
+    )
 
 
 def _measure_ranges(
@@ -144,20 +144,15 @@ def _measure_ranges(
     listed = ", ".join(
         f"{rows} with {what}" for rows, (_, what) in zip(found, _OUT_OF_RANGE, strict=True) if rows
     )
-    for severity, bound in rules.ranges.bounds():
-        yield Measure(
-            rule="ranges",
-            table=_PROFILES,
-            severity=severity,
-            observed=float(total),
-            at_most=float(bound.rows_at_most),
-            fact=(
-                f"{total} rows in {_PROFILES} hold what cannot be: {listed}"
-                if total
-                else f"every measure in {_PROFILES} is in its range"
-            ),
-            way_out="look at these rows; a model, a seed or the as-of time of the build is wrong",
-        )
+    yield from measure_rows(
+        "ranges",
+        _PROFILES,
+        rules.ranges,
+        total,
+        bad=f"{total} rows in {_PROFILES} hold what cannot be: {listed}",
+        good=f"every measure in {_PROFILES} is in its range",
+        way_out="look at these rows; a model, a seed or the as-of time of the build is wrong",
+    )
 
 
 def _measure_fall(
@@ -250,29 +245,26 @@ def _measure_rates(
         select
             count(*),
             count(*) filter (where is_without),
-            list_sort(list(distinct case
+            coalesce(list_sort(list(distinct case
                 when currency is null then 'no currency'
                 when regexp_full_match(currency, '[A-Z]{{3}}') then currency
                 else 'others'
-            end) filter (where is_without))
+            end) filter (where is_without)), [])
         from current_orders
         """,
     )
-    for severity, bound in rules.orders_without_rate.bounds():
-        yield Measure(
-            rule="orders_without_rate",
-            table=_ORDERS,
-            severity=severity,
-            observed=float(without),
-            at_most=float(bound.rows_at_most),
-            fact=(
-                f"{without} of {orders} orders are left out of revenue, their currency has no rate "
-                f"to the reporting currency ({', '.join(currencies[:10])})"
-                if without
-                else f"the amounts of all {orders} orders are told in revenue"
-            ),
-            way_out="add the rates to the seed currency_rates",
-        )
+    yield from measure_rows(
+        "orders_without_rate",
+        _ORDERS,
+        rules.orders_without_rate,
+        without,
+        bad=(
+            f"{without} of {orders} orders are left out of revenue, their currency has no rate "
+            f"to the reporting currency ({', '.join(currencies[:10])})"
+        ),
+        good=f"the amounts of all {orders} orders are told in revenue",
+        way_out="add the rates to the seed currency_rates",
+    )
 
 
 def _read_figures(connection: duckdb.DuckDBPyConnection) -> dict[str, float]:

@@ -8,9 +8,10 @@ import duckdb
 
 from expectations import changes, relations
 from expectations.changes import History
+from expectations.counts import measure_rows
 from expectations.gate import Measure
 from expectations.raw_tables import Columns, has_usable
-from expectations.settings import BeforeDelivery, DoorSettings, RowsBound, Rule
+from expectations.settings import BeforeDelivery, DoorSettings
 
 PROFILES: Final = "sync.profiles"
 MEMBERS: Final = "sync.segment_members"
@@ -114,7 +115,7 @@ def _measure_names(
             continue
         missing = " or ".join(f"coalesce({name}, '') = ''" for name in names)
         (rows,) = relations.ask(connection, f"select count(*) from {table} where {missing}")
-        yield from _count_rows(
+        yield from measure_rows(
             "empty_payload",
             table,
             rules.empty_payload,
@@ -134,7 +135,7 @@ def _measure_strays(
         connection,
         f"select count(*) from {MEMBERS} anti join {PROFILES} using (profile_id, email)",
     )
-    yield from _count_rows(
+    yield from measure_rows(
         "stray_segment_members",
         MEMBERS,
         rules.stray_segment_members,
@@ -166,7 +167,7 @@ def _measure_unmailable(
         where known.may_be_mailed is not true {suppressed}
         """,
     )
-    yield from _count_rows(
+    yield from measure_rows(
         "unmailable_profiles",
         PROFILES,
         rules.unmailable_profiles,
@@ -190,7 +191,7 @@ def _measure_refused(
             connection,
             f"select count(*) from {PROFILES} where email in ({' union all '.join(refusals)})",
         )
-    yield from _count_rows(
+    yield from measure_rows(
         "refused_profiles",
         PROFILES,
         rules.refused_profiles,
@@ -214,7 +215,7 @@ def _measure_ended(
     needed = ("email", "purpose", "status", "recorded_at", "source", "expires_at")
     if has_usable(columns, "consents", *needed):
         (rows,) = relations.ask(connection, _ENDED, {"judged_at": judged_at})
-    yield from _count_rows(
+    yield from measure_rows(
         "ended_consents",
         PROFILES,
         rules.ended_consents,
@@ -239,7 +240,7 @@ def _measure_probabilities(
         where churn_probability not between 0 and 1 or open_probability not between 0 and 1
         """,
     )
-    yield from _count_rows(
+    yield from measure_rows(
         "probabilities",
         PROFILES,
         rules.probabilities,
@@ -319,25 +320,3 @@ def _measure_size(
 def _get(history: History | None) -> float:
     """Return how many people the last good payload had; nobody where there is none."""
     return history.figures.get(_COUNT, 0.0) if history else 0.0
-
-
-def _count_rows(
-    rule: str,
-    table: str,
-    bounds: Rule[RowsBound],
-    rows: int,
-    *,
-    bad: str,
-    good: str,
-    way_out: str,
-) -> Iterator[Measure]:
-    for severity, bound in bounds.bounds():
-        yield Measure(
-            rule=rule,
-            table=table,
-            severity=severity,
-            observed=float(rows),
-            at_most=float(bound.rows_at_most),
-            fact=bad if rows else good,
-            way_out=way_out,
-        )

@@ -11,6 +11,7 @@ from typing import Final
 
 import duckdb
 
+from expectations.counts import measure_rows
 from expectations.gate import Measure
 from expectations.raw_tables import (
     EXPECTED,
@@ -202,20 +203,15 @@ def measure_gaps(
         required = REQUIRED[table]
         gaps = _count_gaps(connection, columns, table, required)
         listed = ", ".join(f"{rows} without {names}" for names, rows in gaps.items())
-        for severity, bound in rule.bounds():
-            yield Measure(
-                rule="required_values",
-                table=table,
-                severity=severity,
-                observed=float(sum(gaps.values())),
-                at_most=float(bound.rows_at_most),
-                fact=(
-                    f"rows in raw.{table} lack what the contract requires: {listed}"
-                    if gaps
-                    else f"every row in raw.{table} has what the contract requires"
-                ),
-                way_out="let the loader that filled the table fill them or leave the rows out",
-            )
+        yield from measure_rows(
+            "required_values",
+            table,
+            rule,
+            sum(gaps.values()),
+            bad=f"rows in raw.{table} lack what the contract requires: {listed}",
+            good=f"every row in raw.{table} has what the contract requires",
+            way_out="let the loader that filled the table fill them or leave the rows out",
+        )
 
 
 def _count_gaps(
