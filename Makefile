@@ -14,6 +14,7 @@ SHOP_AS_OF := 2026-01-01T00:00:00Z
 EMAIL_EVENTS ?= 10000000
 
 PORT ?= 3000
+PAGES_PORT ?= 3001
 
 export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -63,9 +64,11 @@ format: $(READY) ## write Python as ruff wants it
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-ui: $(READY) ## open Dagster on http://127.0.0.1:3000 (another port: make ui PORT=3001)
+ui: $(READY) ## open Dagster on http://127.0.0.1:3000 (other ports: make ui PORT=4000 PAGES_PORT=4001)
 	@$(BIN)/python -c 'from orchestration.history import settle_home; settle_home()'
-	@$(BIN)/dagster dev --module-name orchestration.definitions --host 127.0.0.1 --port $(PORT)
+	@mkdir -p data/reports; $(BIN)/python -m http.server --bind 127.0.0.1 --directory data/reports $(PAGES_PORT) > /dev/null 2>&1 & \
+	pages=$$!; trap 'kill $$pages 2> /dev/null' EXIT; \
+	$(BIN)/dagster dev --module-name orchestration.definitions --host 127.0.0.1 --port $(PORT)
 
 docs: $(READY) ## build dbt's page of all models, one file that needs no server
 	@$(BIN)/dbt docs generate --static --quiet && echo "open target/static_index.html"

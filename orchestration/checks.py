@@ -17,7 +17,7 @@ from orchestration.assets.delivery import BUILDS, SYNC
 from orchestration.assets.landing import raw_key
 from orchestration.assets.models import find_built_as_of, model_key
 from orchestration.progress import Report
-from orchestration.resources import DATA_DOCS
+from orchestration.resources import DATA_DOCS, find_page_url
 from orchestration.warehouse import Warehouse
 
 PROFILES = model_key("marts", "dim_profiles")
@@ -157,7 +157,7 @@ def make_result(
         severity=dg.AssetCheckSeverity.ERROR if stops else dg.AssetCheckSeverity.WARN,
         description=" ".join([*stops, *warnings]) or None,
         metadata={
-            "data docs": dg.MetadataValue.url(page.as_uri()),
+            "data docs": dg.MetadataValue.url(find_page_url(page)),
             "data docs path": dg.MetadataValue.path(page),
             "findings": dg.MetadataValue.table(
                 [

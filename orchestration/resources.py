@@ -9,10 +9,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"
-# A folder of pages per run, with what each door found.
-DATA_DOCS = DATA / "docs"
-# A page per run of what it came to.
+# A folder per run with the page of what it came to, and all that a web server may show.
 REPORTS = DATA / "reports"
+# Among them a folder per run with what each door found.
+DATA_DOCS = REPORTS / "doors"
 KEY_FILE = DATA / "mailmart.key"
 # Beside this Python, whether or not somebody activated the environment.
 DBT = Path(sys.executable).with_name("dbt")
@@ -80,6 +80,15 @@ def read_profile_key() -> str | None:
 def read_failure_webhook() -> str | None:
     """Return `MAILMART_FAILURE_WEBHOOK`, where to post what failed, or None for nowhere."""
     return os.environ.get("MAILMART_FAILURE_WEBHOOK") or None
+
+
+def find_page_url(page: Path) -> str:
+    """Return where a browser finds a page of `REPORTS`, which shows no files to a page of Dagster.
+
+    `MAILMART_PAGES_URL` is where somebody serves that folder; without it, what `make ui` serves.
+    """
+    base = os.environ.get("MAILMART_PAGES_URL") or "http://127.0.0.1:3001"
+    return f"{base.rstrip('/')}/{page.relative_to(REPORTS).as_posix()}"
 
 
 def read_run_process() -> int | None:

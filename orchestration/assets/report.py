@@ -4,6 +4,7 @@ import dagster as dg
 
 from orchestration.assets.delivery import GROUP, RECEIPTS
 from orchestration.failures import find_failures
+from orchestration.resources import find_page_url
 from orchestration.run_report import write_report
 from orchestration.warehouse import Warehouse
 
@@ -17,7 +18,7 @@ def report_page(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
         metadata={
             "report path": dg.MetadataValue.path(str(page)),
-            "report": dg.MetadataValue.url(page.as_uri()),
+            "report": dg.MetadataValue.url(find_page_url(page)),
         }
     )
 

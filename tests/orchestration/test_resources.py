@@ -30,3 +30,18 @@ def test_an_instant_is_utc_unless_it_says_otherwise(text: str, instant: str) -> 
 def test_what_is_no_instant_is_told_how_to_be_one(text: str) -> None:
     with pytest.raises(ValueError, match="is no time; write it as ISO 8601, for example 2026-"):
         resources.parse_instant(text)
+
+
+def test_dagster_links_to_pages_where_somebody_serves_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = resources.DATA_DOCS / "20260303T060000Z-one" / "after_loading.html"
+
+    monkeypatch.delenv("MAILMART_PAGES_URL", raising=False)
+    beside_dagster = resources.find_page_url(page)
+    monkeypatch.setenv("MAILMART_PAGES_URL", "https://pages.example/mailmart/")
+    elsewhere = resources.find_page_url(page)
+
+    path = "doors/20260303T060000Z-one/after_loading.html"
+    assert beside_dagster == f"http://127.0.0.1:3001/{path}"
+    assert elsewhere == f"https://pages.example/mailmart/{path}"

@@ -31,12 +31,21 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def address(first_run: FirstRun) -> Iterator[str]:
+def pages_port() -> int:
+    """Return the port for the pages of runs."""
+    return free_port()
+
+
+@pytest.fixture
+def address(first_run: FirstRun, pages_port: int) -> Iterator[str]:
     """Start the pages as a person would, over the history of the first run."""
     home = first_run.place.checkout.root / "data" / "dagster"
     port = free_port()
     process = subprocess.Popen(
-        ["make", "ui", f"PORT={port}", f"VENV={PROGRAMS.parent}", f"DAGSTER_HOME={home}"],
+        [
+            *("make", "ui", f"PORT={port}", f"PAGES_PORT={pages_port}"),
+            *(f"VENV={PROGRAMS.parent}", f"DAGSTER_HOME={home}"),
+        ],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -93,7 +102,7 @@ def test_the_pages_show_the_runs_of_the_command_line(first_run: FirstRun, addres
 
 @pytest.mark.slow
 def test_a_browser_shows_the_runs_and_the_assets(
-    first_run: FirstRun, address: str, tmp_path: Path
+    first_run: FirstRun, address: str, pages_port: int, tmp_path: Path
 ) -> None:
     answer(address, "{version}")
 
@@ -108,3 +117,5 @@ def test_a_browser_shows_the_runs_and_the_assets(
     assert "One row per profile" in asset.dom
     for opened in (runs, asset):
         assert [line for line in opened.complaints if ":ERROR:" in line] == []
+    with urllib.request.urlopen(f"http://127.0.0.1:{pages_port}/", timeout=30) as listing:
+        assert b"Directory listing for /" in listing.read()
