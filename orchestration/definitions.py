@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
 from orchestration.alerts import failed_run
 from orchestration.assets import delivery, landing, models, report, scores
@@ -14,8 +13,8 @@ from orchestration.checks import (
     door_before_delivery,
     door_before_scoring,
 )
+from orchestration.invocation import Dbt
 from orchestration.progress import keep_silent
-from orchestration.resources import DBT, ROOT
 from orchestration.schedules import (
     daily_job,
     day_job,
@@ -63,11 +62,7 @@ defs = dg.Definitions(
         "warehouse": Warehouse(),
         # How far a step has come; the command line hands in its console.
         "report": keep_silent,
-        "dbt": DbtCliResource(
-            project_dir=str(ROOT),
-            profiles_dir=str(ROOT),
-            dbt_executable=str(DBT),
-        ),
+        "dbt": Dbt(),
     },
     # One process for a run: the warehouse has one writer, and importing takes seconds each time.
     executor=dg.in_process_executor,

@@ -1,33 +1,22 @@
 """The dbt models as assets, their tests as checks."""
 
 import shutil
-import signal
-import subprocess
-from collections import deque
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
-from dagster_dbt import (
-    DagsterDbtTranslator,
-    DbtCliInvocation,
-    DbtCliResource,
-    DbtProject,
-    dbt_assets,
-)
-from dagster_dbt.errors import DagsterDbtCliRuntimeError
+from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
 from ingestion.contract import TABLES
 from orchestration import rules
+from orchestration.invocation import Dbt, DbtError
 from orchestration.manifest import PATTERNS_FILE, read_project, read_segments
 from orchestration.progress import Report
+from orchestration.resources import ROOT
 from orchestration.warehouse import Warehouse
-
-_DBT_ENDS_WITHIN_SECONDS = 30
 
 
 class NothingBuilt(RuntimeError):
@@ -87,24 +76,6 @@ def find_built_as_of(connection: duckdb.DuckDBPyConnection) -> datetime:
     raise NothingBuilt("nothing was built in this warehouse yet; run `mailmart run` first")
 
 
-def end(invocation: DbtCliInvocation, stream: Iterator[Any]) -> None:
-    """Wait until an invocation of dbt that nobody wants any more has let go of the warehouse.
-
-    dagster-dbt 0.29 waits for it only where an interrupt meets its own code, and complains on the
-    terminal where its stream is thrown away half-read; so the stream is kept until here and read to
-    its end. This can go when the test of the interrupted run passes a hundred times without it.
-    """
-    if invocation.process.poll() is None:
-        invocation.process.send_signal(signal.SIGINT)
-    with suppress(Exception):
-        deque(stream, maxlen=0)
-    try:
-        invocation.process.wait(timeout=_DBT_ENDS_WITHIN_SECONDS)
-    except subprocess.TimeoutExpired:
-        invocation.process.kill()
-        invocation.process.wait()
-
-
 def count_rows(
     connection: duckdb.DuckDBPyConnection, keys: Collection[dg.AssetKey]
 ) -> Iterator[tuple[dg.AssetKey, int]]:
@@ -143,7 +114,7 @@ def find_mistakes(warehouse: Warehouse, told_by_dbt: str) -> list[str]:
 )
 def models(
     context: dg.AssetExecutionContext,
-    dbt: DbtCliResource,
+    dbt: Dbt,
     warehouse: Warehouse,
     report: dg.ResourceParam[Report],
 ) -> Iterator[Any]:
@@ -158,20 +129,21 @@ def models(
     ]
     if warehouse.full_refresh:
         arguments.append("--full-refresh")
-    invocation = dbt.cli(arguments, context=context)
+    target = ROOT / "target" / f"{context.op.name}-{context.run.run_id}"
     total = len(context.selected_asset_keys) + len(context.selected_asset_check_keys)
     step = (
         "building profiles"
         if model_key("marts", "dim_profiles") in context.selected_asset_keys
         else "building segments"
     )
-    stream = invocation.stream()
-    warehouse.call_at_end(end, invocation, stream)
+    stream = dbt.build(context, arguments, target)
+    # Dagster throws this generator away half-read where it is interrupted between two events.
+    warehouse.call_at_end(stream.close)
     try:
         for done, event in enumerate(stream, start=1):
             report(step, min(done, total), total)
             yield event
-    except DagsterDbtCliRuntimeError as error:
+    except DbtError as error:
         mistakes = find_mistakes(warehouse, str(error))
         if mistakes:
             raise dg.Failure("; ".join(mistakes), allow_retries=False) from error
@@ -181,4 +153,4 @@ def models(
         for key, rows in count_rows(connection, context.selected_asset_keys):
             yield dg.AssetObservation(key, metadata={"dagster/row_count": rows})
     # What dbt leaves is for looking into failures; a year of good runs would fill a disk.
-    shutil.rmtree(invocation.target_path, ignore_errors=True)
+    shutil.rmtree(target, ignore_errors=True)
