@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -10,8 +9,6 @@ import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
 from expectations.gate import without_addresses
-
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def _find_broken(events: Iterable[dg.DagsterEvent]) -> Iterator[Failure]:
     for event, error in find_errors(events):
         told_by_step = event.is_step_failure and event.step_failure_data.user_failure_data
         if told_by_step and told_by_step.description:
-            reason = _shorten(told_by_step.description)
+            reason = told_by_step.description
         else:
             # Below Dagster's own is what was raised; what that came from is for the log.
             while error.cause is not None and "Dagster" in (error.cls_name or ""):
@@ -82,13 +79,3 @@ def _find_broken(events: Iterable[dg.DagsterEvent]) -> Iterator[Failure]:
             kind, _, text = error.message.strip().partition(": ")
             reason = text or kind
         yield Failure(event.step_key, without_addresses(reason), False)
-
-
-def _shorten(message: str) -> str:
-    """Return of dbt's story the part about the first failure; what is no such story stays."""
-    _, _, told_by_dbt = _COLOUR.sub("", message).partition("Errors parsed from dbt logs:")
-    if not told_by_dbt:
-        return message
-    lines = [line.strip() for line in told_by_dbt.splitlines() if line.strip()]
-    failure = next((i for i, line in enumerate(lines) if line.startswith("Failure in")), 0)
-    return " ".join(lines[failure : failure + 3])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator
@@ -17,11 +17,22 @@ from pydantic import PrivateAttr
 
 from orchestration.resources import ROOT
 
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt_common.events.base_types import EventMsg
+
 _LOOKS_AGAIN_AFTER_SECONDS = 0.1
 
 
 class DbtError(RuntimeError):
     """A model could not be built, or did not pass its tests; the message is all that dbt said."""
+
+    @property
+    def first(self) -> str:
+        """What dbt said of the first model or test that failed."""
+        lines = [line.strip() for line in str(self).splitlines() if line.strip()]
+        failure = next((i for i, line in enumerate(lines) if line.startswith("Failure in")), 0)
+        return " ".join(lines[failure : failure + 3])
 
 
 class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -30,11 +41,12 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
     A process of its own, as dagster-dbt starts one, costs seconds a step on any amount of data.
     """
 
+    # Of dbt's own type, which takes long to import.
     _manifest: Any = PrivateAttr(default=None)
 
     def build(
         self, context: dg.AssetExecutionContext, arguments: Sequence[str], target: Path
-    ) -> Iterator[Any]:
+    ) -> Generator[Any, None, None]:
         """Build what the step selects, and yield Dagster's events of each model and test.
 
         Artefacts and dbt's own log go into the folder `target`. Whoever closes the iterator before
@@ -50,48 +62,52 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
             selection = [*arguments, *chosen.selection_args]
             if chosen.indirect_selection:
                 selection += ["--indirect-selection", chosen.indirect_selection]
-            errors = []
             with contextlib.closing(_invoke(self._manifest, selection, target)) as messages:
                 for message in messages:
-                    if message["info"]["level"] == "error":
-                        errors.append(message["info"]["msg"])
                     yield from DbtCoreCliEventMessage(
                         raw_event=message, event_history_metadata={}
                     ).to_default_asset_events(
                         manifest=chosen.manifest,
                         dagster_dbt_translator=chosen.dagster_dbt_translator,
                         context=context,
-                        target_path=target,
                     )
-        if errors:
-            raise DbtError("\n".join(errors))
 
 
-def _parse(target: Path) -> Any:
+def _parse(target: Path) -> Manifest:
     """Return dbt's own manifest of the project, for the warehouse that the environment names.
 
     What dbt has read before it keeps in the project's target folder, for the next run.
     """
     from dbt.cli.main import dbtRunner
+    from dbt.contracts.graph.manifest import Manifest
 
     parsed = dbtRunner().invoke(["--quiet", "parse", "--no-write-json", *_places(log=target)])
-    if not parsed.success:
+    if not isinstance(parsed.result, Manifest):
         raise DbtError(str(parsed.exception))
     return parsed.result
 
 
-def _invoke(manifest: Any, arguments: Sequence[str], target: Path) -> Iterator[dict[str, Any]]:
-    """Run dbt in a thread of its own and yield its results and errors as structured messages."""
+def _invoke(
+    manifest: Manifest, arguments: Sequence[str], target: Path
+) -> Generator[dict[str, Any], None, None]:
+    """Run dbt in a thread of its own and yield what it tells of each model and test.
+
+    Raises `DbtError` at the end where it did not succeed.
+    """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-    from dbt.cli.main import dbtRunner
+    from dbt.cli.main import dbtRunner, dbtRunnerResult
     from dbt_common.events.functions import msg_to_dict
 
     # None is the end.
     messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     is_unwanted = threading.Event()
+    errors: list[str] = []
+    ended: list[dbtRunnerResult] = []
 
-    def hear(event: Any) -> None:
-        if event.info.name.endswith("Result") or event.info.level == "error":
+    def hear(event: EventMsg) -> None:
+        if event.info.level == "error":
+            errors.append(msg_to_dict(event)["info"]["msg"])
+        if event.info.name.endswith("Result"):
             messages.put(msg_to_dict(event))
         # Raised in the thread of a node before it does anything, it fails that node alone; those
         # behind it dbt then skips. So dbt comes to its regular end at once.
@@ -100,12 +116,14 @@ def _invoke(manifest: Any, arguments: Sequence[str], target: Path) -> Iterator[d
 
     def run() -> None:
         try:
-            dbtRunner(manifest, callbacks=[hear]).invoke(
-                [*arguments, *_places(log=target), "--target-path", str(target)]
+            ended.append(
+                dbtRunner(manifest, callbacks=[hear]).invoke(
+                    [*arguments, *_places(log=target), "--target-path", str(target)]
+                )
             )
         finally:
-            # Or nobody else could open the file.
-            DuckDBConnectionManager.close_all_connections()
+            # It stays open between the models, and nobody else could open the file.
+            DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
             messages.put(None)
 
     thread = threading.Thread(target=run, name="dbt")
@@ -120,15 +138,24 @@ def _invoke(manifest: Any, arguments: Sequence[str], target: Path) -> Iterator[d
             thread.join(_LOOKS_AGAIN_AFTER_SECONDS)
         raise
     thread.join()
+    if not any(result.success for result in ended):
+        raise DbtError("\n".join(errors or [str(result.exception) for result in ended]))
 
 
 def _cancel_queries() -> None:
     """Interrupt the queries that dbt has running."""
     from dbt.adapters.factory import FACTORY
+    from dbt.adapters.sql.impl import SQLAdapter
 
     for adapter in list(FACTORY.adapters.values()):
-        adapter.cancel_open_connections()
+        if isinstance(adapter, SQLAdapter):
+            adapter.cancel_open_connections()  # type: ignore[no-untyped-call]
 
 
 def _places(*, log: Path) -> list[str]:
-    return ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--log-path", str(log)]
+    return [
+        *("--project-dir", str(ROOT)),
+        *("--profiles-dir", str(ROOT)),
+        *("--log-path", str(log)),
+        "--no-use-colors",
+    ]

@@ -91,13 +91,8 @@ def find_page_url(page: Path) -> str:
     return f"{base.rstrip('/')}/{page.relative_to(REPORTS).as_posix()}"
 
 
-def read_run_process() -> int | None:
-    """Return the number of the process whose run started this one, or None where none did."""
-    return int(os.environ.get("MAILMART_RUN_PROCESS") or 0) or None
-
-
 def tell_dbt(warehouse: Path, *, as_of: datetime, started_at: datetime, code_version: str) -> None:
-    """Tell dbt, a process of its own, what a run is about; times are naive UTC.
+    """Tell dbt what a run is about; times are naive UTC.
 
     A build is of the time at which its run began: it has seen what was loaded at or before it.
     """
@@ -105,7 +100,6 @@ def tell_dbt(warehouse: Path, *, as_of: datetime, started_at: datetime, code_ver
     os.environ["MAILMART_AS_OF"] = as_of.isoformat()
     os.environ["MAILMART_STARTED_AT"] = started_at.isoformat()
     os.environ["MAILMART_CODE_VERSION"] = code_version
-    os.environ["MAILMART_RUN_PROCESS"] = str(os.getpid())
 
 
 def find_dagster_home() -> Path:

@@ -45,7 +45,7 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
-        """Hold the warehouse for the run, and tell dbt, a process of its own, what it is about."""
+        """Hold the warehouse for the run, and tell dbt what it is about."""
         self._run_id = context.run.run_id if context.run else "none"
         with hold(self.file):
             # Taken once nobody else writes: what this run loads carries this time and is older than

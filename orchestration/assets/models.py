@@ -144,10 +144,8 @@ def models(
             report(step, min(done, total), total)
             yield event
     except DbtError as error:
-        mistakes = find_mistakes(warehouse, str(error))
-        if mistakes:
-            raise dg.Failure("; ".join(mistakes), allow_retries=False) from error
-        raise
+        mistakes = find_mistakes(warehouse, str(error)) or [error.first]
+        raise dg.Failure("; ".join(mistakes), allow_retries=False) from error
     report(step, total, total)
     with warehouse.connect() as connection:
         for key, rows in count_rows(connection, context.selected_asset_keys):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
 from ingestion.contract import SCHEMA as RAW_SCHEMA
@@ -114,6 +115,8 @@ class Project:
                     *("--log-path", str(self._folder / "logs")),
                 ]
             )
+            # It keeps the file open until then, and what is in it is not all in the file.
+            DuckDBConnectionManager.close_all_connections()
         failures = [
             f"{one.node.name}: {one.status}: {one.message}"
             for one in getattr(result.result, "results", [])

@@ -18,7 +18,7 @@ from tests.reverse_etl.shop import Shop
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """Ada and Bo, built and not yet delivered; nobody waits long for another try."""
-    for name in ("PROFILE_KEY", "WAREHOUSE", "AS_OF", "STARTED_AT", "CODE_VERSION", "RUN_PROCESS"):
+    for name in ("PROFILE_KEY", "WAREHOUSE", "AS_OF", "STARTED_AT", "CODE_VERSION"):
         monkeypatch.setenv(f"MAILMART_{name}", "a key" if name == "PROFILE_KEY" else "")
     monkeypatch.setattr(delivery, "FIRST_WAIT_SECONDS", 0)
     shop = Shop(tmp_path)

@@ -18,7 +18,7 @@ from orchestration.warehouse import Warehouse
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set what a run changes in the environment, so that it is as before when the test ends."""
     monkeypatch.setenv("MAILMART_PROFILE_KEY", "a key")
-    for name in ("WAREHOUSE", "AS_OF", "STARTED_AT", "CODE_VERSION", "RUN_PROCESS"):
+    for name in ("WAREHOUSE", "AS_OF", "STARTED_AT", "CODE_VERSION"):
         monkeypatch.setenv(f"MAILMART_{name}", "")
 
 
