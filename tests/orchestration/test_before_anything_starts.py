@@ -35,7 +35,9 @@ def assert_failed_with_a_sentence(ended: Ended) -> None:
     assert ended.status == 1
     assert ended.out == ""
     assert "Traceback" not in ended.err
-    assert ended.err == ended.last_line + "\n"
+    # dbt reads the project anew where somebody else has written its manifest meanwhile.
+    said = [line for line in ended.err.splitlines() if not line.startswith("reading the dbt")]
+    assert said == [ended.last_line]
 
 
 @pytest.mark.parametrize(
