@@ -18,28 +18,34 @@ email_engagements as (
     from {{ ref('int_email_events__classified') }}
 ),
 
+followed as (
+    select
+        profile_key,
+        event_type,
+        is_human,
+        occurred_at,
+        lead(occurred_at) over (
+            partition by profile_key, event_type, is_human, message_key, clicked_url
+            order by occurred_at
+        ) as next_at
+    from email_engagements
+),
+
+-- Of one message or link the newest by then stands for all: none is counted twice.
 engagements as (
     select
         active.cutoff_at,
         active.profile_key,
-        events.event_type,
-        events.message_key,
-        events.clicked_url,
-        max(case when events.is_human then events.occurred_at end) as last_human_at,
-        max(case when not events.is_human then events.occurred_at end)
-            as last_machine_at
+        followed.event_type,
+        followed.is_human,
+        followed.occurred_at
     from active
-    inner join email_engagements as events
+    inner join followed
         on
-            active.profile_key = events.profile_key
-            and events.occurred_at <= active.settled_at
-            and {{ in_last_days('events.occurred_at', 365, 'active.cutoff_at') }}
-    group by
-        active.cutoff_at,
-        active.profile_key,
-        events.event_type,
-        events.message_key,
-        events.clicked_url
+            active.profile_key = followed.profile_key
+            and followed.occurred_at <= active.settled_at
+            and (followed.next_at is null or followed.next_at > active.settled_at)
+            and {{ in_last_days('followed.occurred_at', 365, 'active.cutoff_at') }}
 ),
 
 final as (
@@ -54,19 +60,21 @@ final as (
             case
                 when
                     event_type = '{{ event_type }}'
-                    and {{ in_last_days('last_human_at', days, 'cutoff_at') }}
+                    and is_human
+                    and {{ in_last_days('occurred_at', days, 'cutoff_at') }}
                     then 1
             end
         ) as {{ measure }}_last_{{ days }}_days,
         {%- endfor %}
-        max(case when event_type = '{{ event_type }}' then last_human_at end)
+        max(case when event_type = '{{ event_type }}' and is_human then occurred_at end)
             as last_{{ event_type }}_at,
         {%- endfor %}
         count(
             case
                 when
                     event_type = 'open'
-                    and {{ in_last_days('last_machine_at', 30, 'cutoff_at') }}
+                    and not is_human
+                    and {{ in_last_days('occurred_at', 30, 'cutoff_at') }}
                     then 1
             end
         ) as emails_opened_by_machines_last_30_days
