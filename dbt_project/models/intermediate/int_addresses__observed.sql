@@ -5,9 +5,9 @@ email_events as (
     where occurred_at <= {{ as_of() }}
 ),
 
-web_events as (
-    select * from {{ ref('stg_web__events') }}
-    where occurred_at <= {{ as_of() }} and email is not null
+visitors as (
+    select * from {{ ref('int_visitors__observed') }}
+    where email is not null
 ),
 
 orders as (
@@ -38,8 +38,8 @@ observed as (
     union all
     select
         email,
-        min(occurred_at) as first_seen_at
-    from web_events
+        min(first_seen_at) as first_seen_at
+    from visitors
     group by email
     union all
     select

@@ -8,30 +8,19 @@ visitors as (
     select * from {{ ref('int_visitors__identified') }}
 ),
 
-anonymous_events as (
-    select * from {{ ref('stg_web__events') }}
-    where
-        occurred_at <= {{ as_of() }}
-        and anonymous_id is not null
-        and email is null
-),
-
-first_anonymous_events as (
-    select
-        anonymous_id,
-        min(occurred_at) as first_seen_at
-    from anonymous_events
-    group by anonymous_id
+anonymous_visits as (
+    select * from {{ ref('int_visitors__observed') }}
+    where anonymous_id is not null and email is null
 ),
 
 -- What a visitor did before the log-in is the person's own history.
 first_visits as (
     select
         visitors.email,
-        min(first_anonymous_events.first_seen_at) as first_seen_at
+        min(anonymous_visits.first_seen_at) as first_seen_at
     from visitors
-    inner join first_anonymous_events
-        on visitors.anonymous_id = first_anonymous_events.anonymous_id
+    inner join anonymous_visits
+        on visitors.anonymous_id = anonymous_visits.anonymous_id
     group by visitors.email
 ),
 

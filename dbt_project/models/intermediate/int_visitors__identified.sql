@@ -1,24 +1,12 @@
 with
 
-events as (
-    select * from {{ ref('stg_web__events') }}
-    where
-        occurred_at <= {{ as_of() }}
-        and anonymous_id is not null
-        and email is not null
+log_ins as (
+    select * from {{ ref('int_visitors__observed') }}
+    where anonymous_id is not null and email is not null
 ),
 
 erased_addresses as (
     select * from {{ ref('int_addresses__erased') }}
-),
-
-log_ins as (
-    select
-        anonymous_id,
-        email,
-        min(occurred_at) as identified_at
-    from events
-    group by anonymous_id, email
 ),
 
 ranked as (
@@ -26,7 +14,7 @@ ranked as (
         *,
         row_number() over (
             partition by anonymous_id
-            order by identified_at, email
+            order by first_seen_at, email
         ) as address_rank
     from log_ins
 ),
@@ -35,7 +23,7 @@ final as (
     select
         ranked.anonymous_id,
         ranked.email,
-        ranked.identified_at
+        ranked.first_seen_at as identified_at
     from ranked
     left join erased_addresses on ranked.email = erased_addresses.email
     where

@@ -13,12 +13,17 @@ repeated_hashes as (
     select * from {{ ref('int_web_events__repeated') }}
 ),
 
-visitors as (
-    select * from {{ ref('int_visitors__identified') }}
-),
-
 profiles as (
     select * from {{ ref('int_profiles__resolved') }}
+),
+
+visitors as (
+    select
+        visitors.anonymous_id,
+        visitors.identified_at,
+        profiles.profile_key
+    from {{ ref('int_visitors__identified') }} as visitors
+    inner join profiles on visitors.email = profiles.email
 ),
 
 single_events as (
@@ -81,7 +86,10 @@ distinct_events as (
 owned as (
     select
         distinct_events.*,
-        coalesce(distinct_events.email, visitors.email) as owner_email,
+        case
+            when distinct_events.email is null then visitors.profile_key
+            else profiles.profile_key
+        end as profile_key,
         distinct_events.email is null as is_stitched,
         -- Before the log-in nobody could tell whose event it was.
         case
@@ -96,32 +104,33 @@ owned as (
         on
             distinct_events.anonymous_id = visitors.anonymous_id
             and distinct_events.email is null
+    left join profiles on distinct_events.email = profiles.email
 ),
 
 final as (
     select
-        profiles.profile_key,
-        owned.event_type,
-        owned.anonymous_id,
-        owned.session_id,
-        owned.url,
-        owned.referrer,
-        owned.utm_source,
-        owned.utm_medium,
-        owned.utm_campaign,
-        owned.product_id,
-        owned.category,
-        owned.device_type,
-        owned.country,
-        owned.region,
-        owned.city,
-        owned.is_stitched,
-        owned.quantity,
-        owned.unit_price,
-        owned.occurred_at,
-        owned.known_from
+        profile_key,
+        event_type,
+        anonymous_id,
+        session_id,
+        url,
+        referrer,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        product_id,
+        category,
+        device_type,
+        country,
+        region,
+        city,
+        is_stitched,
+        quantity,
+        unit_price,
+        occurred_at,
+        known_from
     from owned
-    inner join profiles on owned.owner_email = profiles.email
+    where profile_key is not null
 )
 
 select * from final
