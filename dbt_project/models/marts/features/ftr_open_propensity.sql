@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 with
 
 messages as (
@@ -43,17 +44,14 @@ final as (
         messages.sent_day_of_week,
         messages.emails_received_last_7_days,
         messages.emails_received_last_30_days,
-        messages.emails_received_last_90_days,
         messages.emails_opened_last_30_days,
-        messages.emails_opened_last_90_days,
         messages.links_clicked_last_30_days,
-        messages.links_clicked_last_90_days,
         messages.visit_days_last_30_days,
         messages.lifetime_emails_received,
         messages.lifetime_emails_opened,
         messages.lifetime_links_clicked,
         messages.lifetime_orders,
-        messages.open_rate_last_90_days,
+        messages.open_rate_last_30_days,
         messages.lifetime_open_rate,
         messages.days_since_last_email,
         messages.days_since_last_open,

@@ -13,6 +13,7 @@
 -- depends_on: {{ ref('sync_profiles') }}
 -- depends_on: {{ ref('sync_segment_members') }}
 -- depends_on: {{ ref('sync_suppressions') }}
+-- depends_on: {{ ref('ftr_open_propensity') }}
 with
 
 scores as (
@@ -26,6 +27,7 @@ model_versions as (
     from scores
 ),
 
+-- The examples are counted by the messages: there is one of each.
 final as (
     select
         {{ timestamp_literal(started_at()) }} as built_at,
@@ -44,7 +46,7 @@ final as (
         (select count(*) from {{ ref('fct_segment_members') }})
             as fct_segment_members_rows,
         (select count(*) from {{ ref('ftr_churn') }}) as ftr_churn_rows,
-        (select count(*) from {{ ref('ftr_open_propensity') }})
+        (select count(*) from {{ ref('int_messages__sent') }})
             as ftr_open_propensity_rows
     from model_versions
 )
