@@ -35,7 +35,7 @@ def keep(verdict: Verdict, folder: Path, *, started_at: datetime, run_id: str) -
 
 def name_run(started_at: datetime, run_id: str) -> str:
     """Return the name of the folder with the pages of a run."""
-    return f"{started_at:%Y%m%dT%H%M%SZ}-{run_id[:8]}"
+    return f"{started_at:%Y%m%dT%H%M%SZ}-{run_id}"
 
 
 def find(folder: Path, *, started_at: datetime, run_id: str) -> dict[str, Path]:

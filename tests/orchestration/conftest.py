@@ -26,6 +26,12 @@ class FirstRun:
     intruder: Ended
     process: int
 
+    @property
+    def report(self) -> Path:
+        """The page that it says it wrote; later runs in this checkout write pages beside it."""
+        (line,) = (one for one in self.ended.out.splitlines() if one.startswith("The report is"))
+        return Path(line.removeprefix("The report is "))
+
 
 @pytest.fixture(scope="session")
 def first_run(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> FirstRun:

@@ -20,12 +20,12 @@ def test_the_pages_of_a_run_lie_together_and_the_newest_run_is_latest(tmp_path: 
     first = keep(say("after_loading", "old"), tmp_path, started_at=MONDAY, run_id="one")
     later = MONDAY + timedelta(days=1)
     pages = [
-        keep(say(door, "new"), tmp_path, started_at=later, run_id="0123456789")
+        keep(say(door, "new"), tmp_path, started_at=later, run_id="two")
         for door in ("after_loading", "before_scoring")
     ]
 
     assert first.relative_to(tmp_path) == Path("20260302T060000Z-one/after_loading.html")
-    assert {page.parent.name for page in pages} == {"20260303T060000Z-01234567"}
+    assert {page.parent.name for page in pages} == {"20260303T060000Z-two"}
     assert "new" in (tmp_path / "latest" / "after_loading.html").read_text("utf-8")
     assert "old" in first.read_text("utf-8")
     assert len(list((tmp_path / "latest").iterdir())) == 2

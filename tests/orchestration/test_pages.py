@@ -23,10 +23,10 @@ def text_of(dom: str) -> str:
 def test_the_report_of_a_run_holds_the_numbers_of_the_marts(
     first_run: FirstRun, tmp_path: Path
 ) -> None:
-    reports = first_run.place.checkout.root / "data" / "reports"
+    page = first_run.report
 
-    with serve(reports) as address:
-        opened = open_page(f"{address}/latest/index.html", tmp_path)
+    with serve(page.parent) as address:
+        opened = open_page(f"{address}/index.html", tmp_path)
 
     assert opened.complaints == []
     words = text_of(opened.dom)
@@ -37,8 +37,7 @@ def test_the_report_of_a_run_holds_the_numbers_of_the_marts(
 
 
 def test_the_docs_of_the_doors_open_from_the_report(first_run: FirstRun, tmp_path: Path) -> None:
-    reports = first_run.place.checkout.root / "data" / "reports"
-    (page,) = reports.glob("2*/index.html")
+    page = first_run.report
     links = re.findall(r'<a href="(\.\./[^"]+)">', page.read_text(encoding="utf-8"))
 
     assert [Path(link).stem for link in links] == [
@@ -46,7 +45,7 @@ def test_the_docs_of_the_doors_open_from_the_report(first_run: FirstRun, tmp_pat
         "before_scoring",
         "before_delivery",
     ]
-    with serve(reports) as address:
+    with serve(page.parents[1]) as address:
         for link in links:
             door = Path(link).stem
             opened = open_page(f"{address}/{page.parent.name}/{link}", tmp_path / door)
