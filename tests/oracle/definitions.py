@@ -507,7 +507,18 @@ def desired_state(
     every_consent = [{**row, "address": address_of(row)} for row in world.consents]
     erased = {normalise(request["email"]) for request in world.erasure_requests}
     mailed: set[str] = set()
+    scores_withheld: set[str] = set()
     suppressions: list[Row] = []
+
+    def withdraws_later(address: str, purpose: str) -> bool:
+        return any(
+            consent["address"] == address
+            and purpose_of(consent) == purpose
+            and consent["status"] == "withdrawn"
+            and consent["recorded_at"] > known.as_of
+            for consent in every_consent
+        )
+
     for profile in profiles:
         address = profile["email"]
         if address in erased:
@@ -515,19 +526,23 @@ def desired_state(
         reason = profile["suppression_reason"] or suppression_reason(
             every_event, known.consents, address
         )
-        withdraws_later = any(
-            consent["address"] == address
-            and purpose_of(consent) == "email_marketing"
-            and consent["status"] == "withdrawn"
-            and consent["recorded_at"] > known.as_of
-            for consent in every_consent
-        )
-        if profile["may_be_mailed"] and reason is None and not withdraws_later:
+        if withdraws_later(address, "profiling"):
+            scores_withheld.add(address)
+        if (
+            profile["may_be_mailed"]
+            and reason is None
+            and not withdraws_later(address, "email_marketing")
+        ):
             mailed.add(address)
         else:
             suppressions.append({"email": address, "reason": reason})
     return {
         "sync.profiles": [{"email": address} for address in sorted(mailed)],
-        "sync.segment_members": [row for row in membership if row["email"] in mailed],
+        "sync.segment_members": [
+            row
+            for row in membership
+            if row["email"] in mailed
+            and not (row["email"] in scores_withheld and row["segment"] in SCORED_SEGMENTS)
+        ],
         "sync.suppressions": suppressions,
     }

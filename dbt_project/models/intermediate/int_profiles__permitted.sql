@@ -29,6 +29,11 @@ judged as (
         coalesce(mailing_consents.is_granted, false)
         and suppressions.suppression_reason is null as may_be_mailed,
         coalesce(profiling_consents.is_granted, false) as may_be_profiled,
+        coalesce(
+            profiling_consents.is_granted
+            and profiling_consents.withdrawn_later_at is null,
+            false
+        ) as scores_may_be_delivered,
         suppressions.suppression_reason,
         case
             when erasure_requests.email is not null then 'erasure_requested'

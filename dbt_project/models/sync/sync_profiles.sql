@@ -32,8 +32,14 @@ final as (
         cast(round(profiles.engagement_score) as {{ dbt.type_bigint() }})
             as engagement_score,
         -- Told in hundredths: the rest is noise that would change every day.
-        round(scores.churn_probability, 2) as churn_probability,
-        round(scores.open_probability, 2) as open_probability,
+        case
+            when permitted.scores_may_be_delivered
+                then round(scores.churn_probability, 2)
+        end as churn_probability,
+        case
+            when permitted.scores_may_be_delivered
+                then round(scores.open_probability, 2)
+        end as open_probability,
         profiles.emails_opened_last_7_days,
         profiles.emails_opened_last_14_days,
         profiles.emails_opened_last_30_days,

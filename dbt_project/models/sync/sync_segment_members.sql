@@ -1,3 +1,7 @@
+{%- set segments_with_scores = [] -%}
+{%- for segment in segments() if uses_scores(segment) -%}
+    {%- do segments_with_scores.append(segment.name) -%}
+{%- endfor %}
 with
 
 members as (
@@ -8,6 +12,14 @@ profiles as (
     select * from {{ ref('sync_profiles') }}
 ),
 
+resolved as (
+    select * from {{ ref('int_profiles__resolved') }}
+),
+
+permitted as (
+    select * from {{ ref('int_profiles__permitted') }}
+),
+
 final as (
     select
         members.segment,
@@ -16,6 +28,16 @@ final as (
         members.attribute
     from members
     inner join profiles on members.profile_id = profiles.profile_id
+    inner join resolved on members.profile_id = resolved.profile_id
+    inner join permitted on resolved.profile_key = permitted.profile_key
+    where
+        permitted.scores_may_be_delivered
+        {%- for name in segments_with_scores %}
+        {{ "or members.segment not in (" if loop.first }}
+        {{- "'" ~ name ~ "'" }}{{ ", " if not loop.last else ")" }}
+        {%- else %}
+        or true
+        {%- endfor %}
 )
 
 select * from final
