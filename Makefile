@@ -67,8 +67,9 @@ format: $(READY) ## write Python as ruff wants it
 ui: $(READY) ## open Dagster on http://127.0.0.1:3000 (other ports: make ui PORT=4000 PAGES_PORT=4001)
 	@$(BIN)/python -c 'from orchestration.history import settle_home; settle_home()'
 	@mkdir -p data/reports; $(BIN)/python -m http.server --bind 127.0.0.1 --directory data/reports $(PAGES_PORT) > /dev/null 2>&1 & \
-	pages=$$!; trap 'kill $$pages 2> /dev/null' EXIT; \
-	$(BIN)/dagster dev --module-name orchestration.definitions --host 127.0.0.1 --port $(PORT)
+	pages=$$!; trap 'kill $$pages 2> /dev/null' EXIT; trap 'exit 130' INT TERM; \
+	sleep 1; kill -0 $$pages 2> /dev/null || echo "port $(PAGES_PORT) is taken: links to reports lead nowhere (make ui PAGES_PORT=...)"; \
+	MAILMART_PAGES_URL=$${MAILMART_PAGES_URL:-http://127.0.0.1:$(PAGES_PORT)} $(BIN)/dagster dev --module-name orchestration.definitions --host 127.0.0.1 --port $(PORT)
 
 docs: $(READY) ## build dbt's page of all models, one file that needs no server
 	@$(BIN)/dbt docs generate --static --quiet && echo "open target/static_index.html"

@@ -34,7 +34,7 @@ FRESHNESS = dg.FreshnessPolicy.time_window(
 
 def say_whose(spec: dg.AssetSpec) -> dg.AssetSpec:
     """Name the owner of an asset, and how old it may get where somebody relies on it."""
-    is_relied_on = spec.key in {delivery.BUILDS, *delivery.SYNC, delivery.RECEIPTS}
+    is_relied_on = spec.key in {models.BUILDS, *delivery.SYNC, delivery.RECEIPTS}
     return spec.replace_attributes(
         owners=[*spec.owners] or ["team:data"],
         freshness_policy=FRESHNESS if is_relied_on else spec.freshness_policy,

@@ -54,6 +54,15 @@ def find_errors(
             yield event, event.job_failure_data.error
 
 
+def find_hook_errors(
+    events: Iterable[dg.DagsterEvent],
+) -> Iterator[tuple[dg.DagsterEvent, SerializableErrorInfo]]:
+    """Yield what was raised while a failure was told: that is no reason of the failure."""
+    for event in events:
+        if event.event_type == dg.DagsterEventType.HOOK_ERRORED:
+            yield event, event.hook_errored_data.error
+
+
 def _find_stops(events: Iterable[dg.DagsterEvent]) -> Iterator[Failure]:
     """Yield the verdicts of doors, and the brakes of deliveries."""
     for event in events:

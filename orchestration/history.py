@@ -83,8 +83,6 @@ def keep_files_open() -> Iterator[None]:
             return
         opened.execute("pragma synchronous = normal")
         ((_, _, file),) = opened.execute("pragma database_list").fetchall()
-        if not file:
-            return
         if file not in held:
             held[file] = at_end.enter_context(
                 closing(sqlite3.connect(file, check_same_thread=False))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import duckdb
 from dagster_dbt import DagsterDbtTranslator
 from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
@@ -122,9 +123,11 @@ def _invoke(
                 )
             )
         finally:
-            # It stays open between the models, and nobody else could open the file.
-            DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-            messages.put(None)
+            try:
+                # It stays open between the models, and nobody else could open the file.
+                DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+            finally:
+                messages.put(None)
 
     thread = threading.Thread(target=run, name="dbt")
     thread.start()
@@ -134,12 +137,18 @@ def _invoke(
     except BaseException:
         is_unwanted.set()
         while thread.is_alive():
-            _cancel_queries()
-            thread.join(_LOOKS_AGAIN_AFTER_SECONDS)
+            # Whoever presses Ctrl-C again wants it to end, and it ends only here. A query may be
+            # over, and its connection closed, when it is to be cancelled.
+            with contextlib.suppress(
+                KeyboardInterrupt, dg.DagsterExecutionInterruptedError, duckdb.Error
+            ):
+                _cancel_queries()
+                thread.join(_LOOKS_AGAIN_AFTER_SECONDS)
         raise
     thread.join()
     if not any(result.success for result in ended):
-        raise DbtError("\n".join(errors or [str(result.exception) for result in ended]))
+        reasons = errors or [str(result.exception) for result in ended]
+        raise DbtError("\n".join(reasons) or "dbt broke off without a word")
 
 
 def _cancel_queries() -> None:

@@ -132,7 +132,10 @@ def execute(job: str, run_config: Mapping[str, Any], console: Console) -> dg.Exe
             )
             log.writelines(
                 f"{without_addresses(error.to_string())}\n"
-                for _, error in failures.find_errors(execution.all_events)
+                for _, error in (
+                    *failures.find_errors(execution.all_events),
+                    *failures.find_hook_errors(execution.all_events),
+                )
             )
     return execution
 
@@ -224,6 +227,6 @@ def read_metadata(event: dg.DagsterEvent) -> dict[str, Any]:
 def clear_targets(older_than: timedelta = timedelta(days=7)) -> None:
     """Remove what dbt left of failed invocations long ago; other runs may be at work beside."""
     oldest = (datetime.now(UTC) - older_than).timestamp()
-    for folder in (resources.ROOT / "target").glob("dbt_models-*"):
+    for folder in (resources.ROOT / "target").glob("dbt_models*-*"):
         if folder.stat().st_mtime < oldest:
             shutil.rmtree(folder, ignore_errors=True)

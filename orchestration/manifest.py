@@ -65,7 +65,8 @@ def read_project(report: Report = keep_silent) -> Path:
         for path in (PROJECT_FILE, PROFILES_FILE):
             _read_yaml(path)
         report("reading the dbt project", 0, 1)
-        # A process of its own: dbt changes the loggers of the one that it lives in.
+        # A process of its own: Dagster's services read the definitions too, and dbt would change
+        # their loggers.
         parsed = subprocess.run(  # noqa: S603 - our own program, fixed arguments
             [
                 DBT,

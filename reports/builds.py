@@ -8,6 +8,7 @@ import duckdb
 from reports import relations
 
 TABLE = "marts.fct_builds"
+UNFINISHED = "intermediate.unfinished_builds"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class Builds:
 
     current: Build
     previous: Build | None
+
+
+def is_unfinished(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether a build has begun and did not finish: the tables are then of two moments."""
+    return relations.are_there(connection, UNFINISHED) and relations.ask(
+        connection, f"select count(*) > 0 from {UNFINISHED}"
+    ) == [(True,)]
 
 
 def read(connection: duckdb.DuckDBPyConnection) -> Builds | None:

@@ -54,6 +54,7 @@ class Contents:
     doors: list[doors.Door]
     failures: Sequence[str]
     data_docs: Mapping[str, str]
+    is_unfinished: bool
 
     @property
     def has_built(self) -> bool:
@@ -127,7 +128,9 @@ def read(
     data_docs: Mapping[str, str] | None = None,
 ) -> Contents:
     """Read all that the page says."""
-    known = builds.read(connection)
+    # Of tables of two moments there is nothing to tell but that they are.
+    is_unfinished = builds.is_unfinished(connection)
+    known = None if is_unfinished else builds.read(connection)
     as_of = known.current.as_of if known else None
     return Contents(
         run_id=run_id,
@@ -144,6 +147,7 @@ def read(
         doors=doors.read(connection, started_at),
         failures=failures,
         data_docs=data_docs or {},
+        is_unfinished=is_unfinished,
     )
 
 

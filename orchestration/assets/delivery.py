@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from orchestration.assets.models import find_built_as_of, model_key
+from orchestration.assets.models import BUILDS, find_built_as_of, model_key
 from orchestration.progress import Report
 from orchestration.resources import DESTINATIONS_FILE, refuse_future
 from orchestration.warehouse import Warehouse
@@ -20,7 +20,6 @@ SYNC = [
     model_key("sync", "sync_suppressions"),
 ]
 # The record of a build comes last: where it is there, all of the build is.
-BUILDS = model_key("marts", "fct_builds")
 RECEIPTS = dg.AssetKey(["reverse_etl", "receipts"])
 # A full disk or an outage may be over soon; whoever waits at a terminal does not wait for long.
 RETRIES = 2

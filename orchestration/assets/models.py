@@ -20,12 +20,15 @@ from orchestration.warehouse import Warehouse
 
 
 class NothingBuilt(RuntimeError):
-    """There are no models yet to train on or to deliver."""
+    """There are no models to train on or to deliver: none yet, or those of two moments."""
 
 
 def model_key(layer: str, model: str) -> dg.AssetKey:
     """Return the asset key of a dbt model."""
     return dg.AssetKey([layer, model])
+
+
+BUILDS = model_key("marts", "fct_builds")
 
 
 class Translator(DagsterDbtTranslator):
@@ -61,35 +64,70 @@ class Translator(DagsterDbtTranslator):
 def find_built_as_of(connection: duckdb.DuckDBPyConnection) -> datetime:
     """Return the instant of which the tables speak: that of the newest build.
 
-    Raises `NothingBuilt` where there is none.
+    Raises `NothingBuilt` where there is none, or where a later one has begun and did not finish:
+    some tables are then of that one, and some of the one before.
     """
-    is_there = connection.execute(
-        "select 1 from information_schema.tables"
-        " where table_schema = 'marts' and table_name = 'fct_builds'"
-    ).fetchone()
-    if is_there:
-        ((as_of,),) = connection.execute(
-            "select max_by(as_of, built_at) from marts.fct_builds"
+    tables = {
+        table
+        for (table,) in connection.execute(
+            "select table_schema || '.' || table_name from information_schema.tables"
         ).fetchall()
-        if isinstance(as_of, datetime):
-            return as_of
-    raise NothingBuilt("nothing was built in this warehouse yet; run `mailmart run` first")
+    }
+    if "marts.fct_builds" not in tables:
+        raise NothingBuilt("nothing was built in this warehouse yet; run `mailmart run` first")
+    if "intermediate.unfinished_builds" in tables:
+        unfinished = connection.execute(
+            "select as_of, began_at from intermediate.unfinished_builds"
+            " order by began_at desc limit 1"
+        ).fetchone()
+        if unfinished is not None:
+            raise NothingBuilt(
+                f"the build as of {unfinished[0].isoformat(timespec='seconds')}Z that began at "
+                f"{unfinished[1].isoformat(timespec='seconds')}Z did not finish, and the tables "
+                "are of two moments; run `mailmart run` again"
+            )
+    ((as_of,),) = connection.execute(
+        "select max_by(as_of, built_at) from marts.fct_builds"
+    ).fetchall()
+    if not isinstance(as_of, datetime):
+        raise NothingBuilt("nothing was built in this warehouse yet; run `mailmart run` first")
+    return as_of
 
 
 def count_rows(
     connection: duckdb.DuckDBPyConnection, keys: Collection[dg.AssetKey]
 ) -> Iterator[tuple[dg.AssetKey, int]]:
-    """Yield the rows of each table among some models; a view costs its query and is left out."""
+    """Yield the rows of each table among some models.
+
+    A view costs its query: its rows are those that the record of the build has, once it is there.
+    """
     tables = connection.execute(
         "select table_schema, table_name from information_schema.tables"
         " where table_type = 'BASE TABLE' and table_catalog = current_catalog() order by all"
     ).fetchall()
+    if BUILDS in keys:
+        yield from read_counts(connection)
     for schema, table in tables:
         # The files of the layer sync carry its name; the tables do not.
         key = model_key(schema, f"sync_{table}" if schema == "sync" else table)
         if key in keys:
             ((rows,),) = connection.execute(f'select count(*) from "{schema}"."{table}"').fetchall()
             yield key, rows
+
+
+def read_counts(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[dg.AssetKey, int]]:
+    """Yield the rows of each mart that is a view, as the newest build has counted them."""
+    views = connection.execute(
+        "select table_name from information_schema.tables"
+        " where table_schema = 'marts' and table_type = 'VIEW' order by all"
+    ).fetchall()
+    cursor = connection.execute("select * from marts.fct_builds order by built_at desc limit 1")
+    names = [name for name, *_ in cursor.description or ()]
+    for build in cursor.fetchall():
+        counts = dict(zip(names, build, strict=True))
+        for (view,) in views:
+            if f"{view}_rows" in counts:
+                yield model_key("marts", view), counts[f"{view}_rows"]
 
 
 def find_mistakes(warehouse: Warehouse, told_by_dbt: str) -> list[str]:

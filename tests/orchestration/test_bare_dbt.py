@@ -26,6 +26,25 @@ def test_bare_dbt_builds_a_warehouse_that_the_environment_names(built: Place) ->
 
 
 @pytest.mark.slow
+def test_tables_of_two_moments_are_delivered_to_nobody(built: Place) -> None:
+    before = built.deliveries()
+    settings = {"MAILMART_WAREHOUSE": str(built.warehouse), "MAILMART_AS_OF": WEDNESDAY}
+    part = built.checkout.call("dbt", "build", "--select", "sync_profiles", **settings)
+    assert part.status == 0, part.out
+
+    ended = built.sync()
+
+    assert ended.status == 1
+    assert "the build as of 2026-03-04T06:00:00Z that began at 20" in ended.last_line
+    assert "did not finish, and the tables are of two moments" in ended.last_line
+    assert built.deliveries() == before
+
+    whole = built.checkout.call("dbt", "build", **settings)
+    assert whole.status == 0, whole.out
+    assert built.sync().status == 0
+
+
+@pytest.mark.slow
 def test_bare_dbt_builds_an_empty_warehouse_as_of_now(checkout: Checkout) -> None:
     place = Place(checkout, checkout.root / "data")
 

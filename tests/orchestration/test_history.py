@@ -35,6 +35,14 @@ def test_a_file_stays_open_between_events_and_is_whole_at_the_end(tmp_path: Path
     assert [name for (name,) in rows] == ["started", "ended"]
 
 
-def test_a_database_in_memory_is_left_alone() -> None:
-    with keep_files_open(), sqlalchemy.create_engine("sqlite://").begin() as connection:
-        assert connection.execute(sqlalchemy.text("select 1")).scalar() == 1
+def test_a_commit_waits_for_the_disk_again_once_the_run_is_over(tmp_path: Path) -> None:
+    def ask() -> object:
+        engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'events.db'}", poolclass=NullPool)
+        with engine.begin() as connection:
+            return connection.execute(sqlalchemy.text("pragma synchronous")).scalar()
+
+    with keep_files_open():
+        during = ask()
+
+    # 1 is normal, 2 is full: https://sqlite.org/pragma.html#pragma_synchronous
+    assert (during, ask()) == (1, 2)

@@ -77,4 +77,12 @@ def test_the_docs_of_the_models_describe_each_column(first_run: FirstRun, tmp_pa
         " where table_schema = 'marts' and table_name = 'dim_profiles'"
     ):
         assert f"{column} {kind}" in words
-    assert [line for line in opened.complaints if "ERROR" in line] == []
+    assert [line for line in opened.complaints if "Uncaught" in line] == []
+
+
+def test_a_browser_complains_of_a_page_that_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "broken.html").write_text("<script>nobody_knows_this()</script>", encoding="utf-8")
+
+    opened = open_page((tmp_path / "broken.html").as_uri(), tmp_path / "profile")
+
+    assert [line for line in opened.complaints if "Uncaught ReferenceError" in line]

@@ -116,6 +116,6 @@ def test_a_browser_shows_the_runs_and_the_assets(
     assert "dim_profiles" in asset.dom
     assert "One row per profile" in asset.dom
     for opened in (runs, asset):
-        assert [line for line in opened.complaints if ":ERROR:" in line] == []
+        assert [line for line in opened.complaints if "Uncaught" in line] == []
     with urllib.request.urlopen(f"http://127.0.0.1:{pages_port}/", timeout=30) as listing:
         assert b"Directory listing for /" in listing.read()

@@ -316,6 +316,27 @@ def test_a_run_that_built_nothing_says_whose_numbers_these_are(tmp_path: Path) -
     assert "is of the build of 2026-03-02 05:05 UTC" in html
 
 
+def test_tables_of_two_moments_are_not_told_as_one(tmp_path: Path) -> None:
+    connection = world.build()
+    connection.execute(
+        "create schema intermediate;"
+        "create table intermediate.unfinished_builds as"
+        " select timestamp '2026-03-10' as as_of, timestamp '2026-03-10 05:00' as began_at"
+    )
+    # Of the five people of the last build, the unfinished one has kept two.
+    connection.execute("delete from marts.dim_profiles where first_name not in ('Ada', 'Bo')")
+
+    page = read(connection, tmp_path)
+
+    assert "The build did not finish" in page.html
+    assert not {"Who is held back", "Tiers now"} & set(page.tables)
+    for part in ("glance", "tiers", "segments", "engagement", "campaigns"):
+        assert "Not told: the build did not finish" in page.sections[part]
+    assert "After loading" in page.sections["doors"]
+    connection.execute("delete from intermediate.unfinished_builds")
+    assert "The build did not finish" not in read(connection, tmp_path).html
+
+
 def test_a_run_that_did_not_end_well_says_why_and_leads_to_what_was_measured(
     tmp_path: Path,
 ) -> None:

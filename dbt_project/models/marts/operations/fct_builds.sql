@@ -2,12 +2,14 @@
     config(
         materialized='incremental',
         full_refresh=false,
-        on_schema_change='append_new_columns'
+        on_schema_change='append_new_columns',
+        post_hook="{{ finish_build() }}"
     )
 }}
 {#-
     History: a row for each build, kept through full refreshes. It is written when all that
-    a destination reads has been built and tested, so nothing half-built is delivered.
+    a destination reads has been built and tested; until then the build is unfinished, and
+    nothing is delivered.
 -#}
 {%- set code_version = env_var('MAILMART_CODE_VERSION', 'unknown') if execute %}
 -- depends_on: {{ ref('sync_profiles') }}
