@@ -105,7 +105,7 @@ def run_job(
         else:
             result = conclude(execution, connection)
         finally:
-            clear_targets()
+            clear_targets(resources.ROOT / "target")
         yield result
 
 
@@ -224,9 +224,9 @@ def read_metadata(event: dg.DagsterEvent) -> dict[str, Any]:
     return {name: entry.value for name, entry in metadata.items()}
 
 
-def clear_targets(older_than: timedelta = timedelta(days=7)) -> None:
+def clear_targets(target: Path, older_than: timedelta = timedelta(days=7)) -> None:
     """Remove what dbt left of failed invocations long ago; other runs may be at work beside."""
     oldest = (datetime.now(UTC) - older_than).timestamp()
-    for folder in (resources.ROOT / "target").glob("dbt_models*-*"):
+    for folder in target.glob("dbt_models*-*"):
         if folder.stat().st_mtime < oldest:
             shutil.rmtree(folder, ignore_errors=True)
