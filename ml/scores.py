@@ -109,12 +109,14 @@ def replace(
         scored = 0
         if model is not None:
             rows = reader.sql(target.rows_query, params={"as_of": scored_at})
-            for batch in score(model, rows.to_arrow_reader(batch_rows)):
-                _require_instant(batch, scored_at)
-                _execute_with(
-                    connection, batch, "insert into ml.scores by name select * from batch", []
-                )
-                scored += batch.num_rows
+            # Closed whatever happens: a result that is read half keeps the whole file open.
+            with rows.to_arrow_reader(batch_rows) as unscored:
+                for batch in score(model, unscored):
+                    _require_instant(batch, scored_at)
+                    _execute_with(
+                        connection, batch, "insert into ml.scores by name select * from batch", []
+                    )
+                    scored += batch.num_rows
             _add_reasons(connection, reader, target, model, scored_at, scored, batch_rows)
     except BaseException:
         connection.rollback()
@@ -171,16 +173,17 @@ def _add_reasons(
         f"from ({target.rows_query}) semi join most_probable using (profile_id)",
         params={"as_of": scored_at},
     )
-    for batch in explain(model, rows.to_arrow_reader(batch_rows)):
-        _execute_with(
-            connection,
-            batch,
-            """
-            update ml.scores set reasons = batch.reasons from batch
-            where target = ? and scored_at = ? and scores.profile_id = batch.profile_id
-            """,
-            [target.name, scored_at],
-        )
+    with rows.to_arrow_reader(batch_rows) as unexplained:
+        for batch in explain(model, unexplained):
+            _execute_with(
+                connection,
+                batch,
+                """
+                update ml.scores set reasons = batch.reasons from batch
+                where target = ? and scored_at = ? and scores.profile_id = batch.profile_id
+                """,
+                [target.name, scored_at],
+            )
 
 
 def _execute_with(

@@ -94,6 +94,9 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             _leave(INTERRUPTED, "interrupted")
         except Exception as error:
+            # So DuckDB says it where Ctrl-C meets one of its queries.
+            if str(error) == "Query interrupted":
+                _leave(INTERRUPTED, "interrupted")
             _leave(FAILED, logs.keep_error(ctx.invoked_subcommand or "mailmart", error))
 
 

@@ -21,6 +21,7 @@ from orchestration.schedules import (
     deliver_job,
     every_morning,
     every_week,
+    killed_runs,
     new_landing_files,
     train_job,
 )
@@ -57,7 +58,7 @@ defs = dg.Definitions(
     asset_checks=[door_after_loading, door_before_scoring, door_before_delivery],
     jobs=[daily_job, day_job, train_job, deliver_job],
     schedules=[every_morning, every_week],
-    sensors=[new_landing_files, failed_run],
+    sensors=[new_landing_files, failed_run, killed_runs],
     resources={
         "warehouse": Warehouse(),
         # How far a step has come; the command line hands in its console.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -32,6 +34,10 @@ _OF_THE_COMMAND_LINE = {
         "class": "NoOpComputeLogManager",
     }
 }
+
+
+# Which process a run lives in, on which machine.
+_PROCESS = "mailmart/process"
 
 
 class HistoryError(RuntimeError):
@@ -65,6 +71,38 @@ def open_history() -> Iterator[dg.DagsterInstance]:
             f"Dagster's history in {home} cannot be kept ({error.orig}); make room there "
             "or set DAGSTER_HOME to another folder, and run again"
         ) from error
+
+
+def name_process(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Write down that a run lives in this process."""
+    instance.add_run_tags(run_id, {_PROCESS: f"{platform.node()}:{os.getpid()}"})
+
+
+def settle_killed_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Tell the runs that have died with their process as failed, and return their ids.
+
+    Nobody else does, and Dagster's queue would wait for them for ever.
+    """
+    unfinished = instance.get_runs(
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+    )
+    killed = []
+    for run in unfinished:
+        machine, _, process = run.tags.get(_PROCESS, "").rpartition(":")
+        if machine == platform.node() and not _is_alive(int(process)):
+            instance.report_run_failed(run, "the process of this run was killed")
+            killed.append(run.run_id)
+    return killed
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @contextmanager

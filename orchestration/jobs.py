@@ -124,6 +124,7 @@ def execute(job: str, run_config: Mapping[str, Any], console: Console) -> dg.Exe
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")
+            history.settle_killed_runs(instance)
             execution = defs.resolve_job_def(job).execute_in_process(
                 run_config=run_config,
                 instance=instance,

@@ -11,6 +11,7 @@ from orchestration.assets.delivery import receipts
 from orchestration.assets.report import report_of_a_failure, report_page
 from orchestration.assets.scores import champions
 from orchestration.checks import door_before_delivery, door_before_scoring
+from orchestration.history import settle_killed_runs
 from orchestration.resources import find_landing
 
 _IN_THE_MORNING = timedelta(hours=4)
@@ -71,6 +72,17 @@ every_week = dg.ScheduleDefinition(
 
 def _speak_of(as_of: datetime) -> dict[str, Any]:
     return {"resources": {"warehouse": {"config": {"as_of": as_of.isoformat()}}}}
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells runs as failed whose process was killed, or the queue would wait for them.",
+)
+def killed_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Settle the runs that nobody else can."""
+    killed = settle_killed_runs(context.instance)
+    return dg.SkipReason(f"settled: {', '.join(killed)}" if killed else "no run was killed")
 
 
 @dg.sensor(job=daily_job, minimum_interval_seconds=60)

@@ -12,6 +12,7 @@ import duckdb
 from pydantic import Field, PrivateAttr
 
 from orchestration.database import name_models_folder, open_warehouse
+from orchestration.history import name_process
 from orchestration.lock import hold
 from orchestration.release import read_version
 from orchestration.resources import (
@@ -48,6 +49,8 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Hold the warehouse for the run, and tell dbt what it is about."""
         self._run_id = context.run.run_id if context.run else "none"
         with hold(self.file):
+            if context.run and context.instance:
+                name_process(context.instance, self._run_id)
             # Taken once nobody else writes: what this run loads carries this time and is older than
             # no build of another run, though this one may have waited long in Dagster's queue.
             self._started_at = datetime.now(UTC).replace(tzinfo=None)

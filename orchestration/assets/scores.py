@@ -54,12 +54,15 @@ def champions(
             continue
         step = f"training {target.name}"
         report(step, 0, 1)
-        with warehouse.connect() as connection:
+        with (
+            warehouse.connect() as connection,
+            stream(connection, target.examples_query) as examples,
+        ):
             # Training alone builds nothing: the features are those of the last build.
             as_of = find_built_as_of(connection) if config.retrain else warehouse.instant
             outcome = train(
                 target,
-                stream(connection, target.examples_query),
+                examples,
                 target.choose_params(params),
                 as_of=as_of,
                 trained_at=warehouse.started_at,
@@ -129,6 +132,10 @@ def profile_scores(
 
 
 def stream(connection: duckdb.DuckDBPyConnection, query: str) -> pa.RecordBatchReader:
-    """Return the rows of a query in batches; they are not all in memory at once."""
+    """Return the rows of a query in batches; they are not all in memory at once.
+
+    To be closed: where an error keeps hold of half a result, DuckDB waits for it for ever when the
+    file is opened again.
+    """
     # sql(), not execute(): that would keep a whole copy of the result before the first batch.
     return connection.sql(query).to_arrow_reader(_BATCH_ROWS)

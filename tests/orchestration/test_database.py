@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
-from orchestration.database import name_models_folder
+import pytest
+
+from orchestration.assets.scores import stream
+from orchestration.database import name_models_folder, open_warehouse
 
 
 def test_no_two_warehouses_share_their_models(tmp_path: Path) -> None:
@@ -14,3 +18,22 @@ def test_no_two_warehouses_share_their_models(tmp_path: Path) -> None:
 
     assert [folder.name for folder in folders] == [f"{name}.models" for name in names]
     assert {folder.parent for folder in folders} == {tmp_path}
+
+
+def test_an_error_in_the_middle_of_a_result_leaves_the_file_free(tmp_path: Path) -> None:
+    file = tmp_path / "warehouse.duckdb"
+    with closing(open_warehouse(file)) as connection:
+        connection.execute("create table many as select range as number from range(2000000)")
+
+    with pytest.raises(ValueError, match="no feature") as kept:
+        with (
+            closing(open_warehouse(file)) as connection,
+            stream(connection, "select * from many") as rows,
+        ):
+            rows.read_next_batch()
+            raise ValueError("no feature")
+
+    # The error is still at hand, and with it whoever was reading: DuckDB once waited here for ever.
+    assert kept.value
+    with closing(open_warehouse(file)) as connection:
+        assert connection.execute("select count(*) from many").fetchall() == [(2_000_000,)]

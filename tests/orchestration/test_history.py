@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
+import dagster as dg
 import sqlalchemy
 from sqlalchemy.pool import NullPool
 
-from orchestration.history import keep_files_open
+from orchestration.history import keep_files_open, name_process, settle_killed_runs
+
+
+@dg.job
+def nothing() -> None:
+    """Do nothing."""
 
 
 def write(file: Path, statement: str) -> None:
@@ -46,3 +55,25 @@ def test_a_commit_waits_for_the_disk_again_once_the_run_is_over(tmp_path: Path) 
 
     # 1 is normal, 2 is full: https://sqlite.org/pragma.html#pragma_synchronous
     assert (during, ask()) == (1, 2)
+
+
+def test_a_run_whose_process_was_killed_is_told_as_failed_and_one_that_lives_is_not() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        alive, killed, foreign = (
+            instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED).run_id
+            for job in (nothing, nothing, nothing)
+        )
+        name_process(instance, alive)
+        # A number that was a process and is none any more.
+        gone = subprocess.Popen([sys.executable, "-c", ""])
+        gone.wait()
+        instance.add_run_tags(killed, {"mailmart/process": f"{platform.node()}:{gone.pid}"})
+        instance.add_run_tags(foreign, {"mailmart/process": f"another-machine:{gone.pid}"})
+
+        assert settle_killed_runs(instance) == [killed]
+
+        assert {run.run_id: run.status for run in instance.get_runs()} == {
+            alive: dg.DagsterRunStatus.STARTED,
+            killed: dg.DagsterRunStatus.FAILURE,
+            foreign: dg.DagsterRunStatus.STARTED,
+        }
