@@ -25,13 +25,16 @@ def test_an_error_in_the_middle_of_a_result_leaves_the_file_free(tmp_path: Path)
     with closing(open_warehouse(file)) as connection:
         connection.execute("create table many as select range as number from range(2000000)")
 
-    with pytest.raises(ValueError, match="no feature") as kept:
+    def read_half() -> None:
         with (
             closing(open_warehouse(file)) as connection,
             stream(connection, "select * from many") as rows,
         ):
             rows.read_next_batch()
             raise ValueError("no feature")
+
+    with pytest.raises(ValueError, match="no feature") as kept:
+        read_half()
 
     # The error is still at hand, and with it whoever was reading: DuckDB once waited here for ever.
     assert kept.value
