@@ -33,6 +33,13 @@ th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align:
   vertical-align: top; }
 td:last-child { overflow-wrap: anywhere; min-width: 20rem; }
 td.figure { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+@media (max-width: 50rem) {
+  .findings, .findings tbody { display: block; }
+  .findings thead { position: absolute; clip-path: inset(50%); }
+  .findings tr { display: block; border-bottom: 1px solid var(--line); padding: .5rem 0; }
+  .findings td { display: inline; border: 0; padding: 0 .5rem 0 0; text-align: left; }
+  .findings td:last-child { display: block; padding-top: .2rem; min-width: 0; }
+}
 .stopped, .text-danger { color: var(--bad); } .warned { color: var(--odd); }
 .passed, .text-success { color: var(--good); }
 .ge-section { border-top: 1px solid var(--line); overflow-x: auto; }
@@ -48,7 +55,7 @@ td.figure { text-align: right; font-variant-numeric: tabular-nums; white-space: 
 <p>As of $as_of UTC, judged $judged_at UTC.</p>
 <h2>Findings</h2>
 <div class="wide" tabindex="0" role="region" aria-label="Findings">
-<table>
+<table class="findings">
 <thead><tr><th scope="col">Result</th><th scope="col">Rule</th><th scope="col">Table</th>
 <th scope="col">Severity</th><th scope="col">Measured</th><th scope="col">Bound</th>
 <th scope="col">What it says</th></tr></thead>
