@@ -37,7 +37,7 @@ td.figure { text-align: right; font-variant-numeric: tabular-nums; white-space: 
   .findings, .findings tbody { display: block; }
   .findings thead { position: absolute; clip-path: inset(50%); }
   .findings tr { display: block; border-bottom: 1px solid var(--line); padding: .5rem 0; }
-  .findings td { display: inline; border: 0; padding: 0 .5rem 0 0; text-align: left; }
+  .findings td { display: inline-block; border: 0; padding: 0 .5rem 0 0; text-align: left; }
   .findings td:last-child { display: block; padding-top: .2rem; min-width: 0; }
 }
 .stopped, .text-danger { color: var(--bad); } .warned { color: var(--odd); }
