@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from expectations import verdicts
-from expectations.settings import ReviewedRule, get_reviewed_until
+from expectations.settings import FallBound, GrowthBound, ReviewedRule, get_reviewed_until
 from expectations.verdicts import Pass
 
 
@@ -32,6 +32,16 @@ class History:
             f"look at what the newest load changed; if it is right, set {key}.reviewed_until in "
             f"{source} to {moment.isoformat()}Z, and the next good batch is the one to compare with"
         )
+
+
+def tell_fall(bound: FallBound) -> str:
+    """Say in brackets how many fewer there may be, behind a figure of then and one of now."""
+    return f" (allowed are {bound.share_at_most:.0%} fewer)"
+
+
+def tell_growth(bound: GrowthBound) -> str:
+    """Say in brackets how many more there may be, as a multiple of those of then."""
+    return f" (allowed are {bound.growth_at_most + 1:g} times as many)"
 
 
 def find_history(

@@ -8,6 +8,7 @@ from typing import Final
 import duckdb
 
 from expectations import changes, verdicts
+from expectations.changes import tell_fall, tell_growth
 from expectations.gate import Measure
 from expectations.raw_tables import EXPECTED, Columns, has_usable
 from expectations.settings import DoorSettings
@@ -60,8 +61,8 @@ def measure(
                         and _is_due(loads, judged_at)
                     ),
                     fact=(
-                        f"{_tell(table, now)}{_tell_loads(loads, 'smallest', least)} "
-                        f"(allowed are {fall.share_at_most:.0%} fewer)"
+                        f"{_tell(table, now)}{_tell_loads(loads, 'smallest', least)}"
+                        f"{tell_fall(fall) if least else ''}"
                     ),
                     way_out=_find_way_out(
                         "a file is missing", loads, f"{door}.fewer_rows", settings
@@ -82,8 +83,8 @@ def measure(
                         is_load and len(loads) == growth.loads and most >= growth.rows_at_least
                     ),
                     fact=(
-                        f"{_tell(table, now)}{_tell_loads(loads, 'largest', most)} "
-                        f"(allowed are {growth.growth_at_most:.0%} more)"
+                        f"{_tell(table, now)}{_tell_loads(loads, 'largest', most)}"
+                        f"{tell_growth(growth) if most else ''}"
                     ),
                     way_out=_find_way_out(
                         "something came twice", loads, f"{door}.more_rows", settings

@@ -376,6 +376,27 @@ def test_a_load_far_off_says_what_came_and_what_came_before(
     ) in verdict.sentence
 
 
+def test_a_load_far_above_says_how_many_times_as_many_there_may_be(
+    week: Connection, settings: DoorSettings
+) -> None:
+    verdict = load(week, settings, 20_001, at=DAY_8)
+
+    assert (
+        "more_rows: 20001 rows came into raw.web_events, 2000 in the largest of the last 7 loads "
+        "(allowed are 10 times as many); look in the landing folder"
+    ) in verdict.sentence
+
+
+def test_a_first_load_is_not_told_what_it_may_be_beside_others(
+    connection: Connection, settings: DoorSettings
+) -> None:
+    verdict = load(connection, settings, 40, at=MORNING)
+
+    facts = [f.sentence for f in verdict.findings if f.rule in ("fewer_rows", "more_rows")]
+    assert facts
+    assert [fact for fact in facts if "allowed" in fact] == []
+
+
 def test_a_table_that_nothing_came_into_stops_where_other_tables_were_loaded(
     week: Connection, settings: DoorSettings
 ) -> None:
