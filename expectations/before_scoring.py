@@ -1,6 +1,6 @@
 """Door two, behind the marts: are these profiles fit to be learned from and scored?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
@@ -15,6 +15,7 @@ from expectations.settings import BeforeScoring, DoorSettings, refuse_future_rev
 DOOR: Final = "before_scoring"
 
 _PROFILES: Final = "marts.dim_profiles"
+_FEATURES: Final = "marts.ftr_churn"
 _ORDERS: Final = "intermediate.int_orders__versioned"
 
 # The name of the figure that counts the profiles, and what the names of the tiers' begin with.
@@ -37,6 +38,19 @@ _NESTED: Final = (
 )
 _TIMES: Final = ("first_seen_at", "last_engaged_at", "last_order_at")
 
+_TIERS: Final = ("highly_engaged", "moderately_engaged", "lapsing", "inactive")
+
+# Per table the columns that this door reads, or that say of what a row of features is.
+_READ: Final[Mapping[str, tuple[str, ...]]] = {
+    _PROFILES: (
+        *("profile_id", "email", "engagement_tier", "engagement_score", "inactive_reason"),
+        *_COUNTS,
+        *_TIMES,
+    ),
+    _FEATURES: ("profile_id", "cutoff_at", "is_churned"),
+    _ORDERS: ("is_order", "superseded_at", "currency", "total_amount", "revenue_amount"),
+}
+
 _OUT_OF_RANGE: Final = (
     *((f"{name} < 0", f"a negative {name}") for name in _COUNTS),
     *(
@@ -45,7 +59,13 @@ _OUT_OF_RANGE: Final = (
         for shorter, longer in pairwise(windows)
     ),
     *((f"{name} > $as_of", f"{name} after the as-of time") for name in _TIMES),
+    ("engagement_score is null", "no engagement_score"),
+    ("engagement_score < 0", "a negative engagement_score"),
     ("not isfinite(engagement_score)", "an engagement_score that is no number"),
+    (
+        f"(engagement_tier in {_TIERS}) is not true",
+        "an engagement_tier that is none of the four",
+    ),
     (
         "(engagement_tier = 'inactive') != (inactive_reason is not null)",
         "an inactive_reason where none belongs, or none where one does",
@@ -74,9 +94,14 @@ def judge(
     as_of, judged_at = to_utc(as_of), to_utc(judged_at)
     refuse_future_reviews(settings, judged_at)
     rules = settings.before_scoring
-    measures = list(_measure_tables(connection, rules))
+    missing = {
+        table: _find_missing_columns(connection, table)
+        for table in _READ
+        if relations.is_there(connection, table)
+    }
+    measures = [*_measure_tables(missing, rules), *_measure_columns(missing, rules)]
     figures: dict[str, float] = {}
-    if relations.is_there(connection, _PROFILES):
+    if missing.get(_PROFILES) == []:
         figures = _read_figures(connection)
         measures += [
             *_measure_keys(connection, rules),
@@ -84,25 +109,57 @@ def judge(
             *_measure_fall(connection, settings, figures, as_of, judged_at),
             *_measure_tier_mix(connection, settings, figures, as_of, judged_at),
         ]
-    if relations.is_there(connection, _ORDERS):
+    if missing.get(_ORDERS) == []:
         measures += _measure_rates(connection, rules)
     return gate.judge(DOOR, measures, as_of=as_of, judged_at=judged_at, figures=figures)
 
 
-def _measure_tables(
-    connection: duckdb.DuckDBPyConnection, rules: BeforeScoring
-) -> Iterator[Measure]:
-    is_built = relations.is_there(connection, _PROFILES)
-    for severity, bound in rules.required_tables.bounds():
-        yield Measure(
-            rule="required_tables",
-            table=_PROFILES,
-            severity=severity,
-            observed=float(is_built),
-            at_least=float(bound.tables_at_least),
-            fact=f"{_PROFILES} is {'there' if is_built else 'not there'}",
-            way_out="build the marts with `mailmart run` or `dbt build`",
-        )
+def _find_missing_columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """Return which columns of a table that is there this door would read in vain."""
+    schema, name = table.split(".")
+    rows = connection.execute(
+        """
+        select lower(column_name)
+        from information_schema.columns
+        where table_catalog = current_database() and table_schema = $schema and table_name = $name
+        """,
+        {"schema": schema, "name": name},
+    ).fetchall()
+    present = {column for (column,) in rows}
+    return [column for column in _READ[table] if column not in present]
+
+
+def _measure_tables(missing: Mapping[str, list[str]], rules: BeforeScoring) -> Iterator[Measure]:
+    for table in (_PROFILES, _FEATURES):
+        is_built = table in missing
+        for severity, bound in rules.required_tables.bounds():
+            yield Measure(
+                rule="required_tables",
+                table=table,
+                severity=severity,
+                observed=float(is_built),
+                at_least=float(bound.tables_at_least),
+                fact=f"{table} is {'there' if is_built else 'not there'}",
+                way_out="build the marts with `mailmart run` or `dbt build`",
+            )
+
+
+def _measure_columns(missing: Mapping[str, list[str]], rules: BeforeScoring) -> Iterator[Measure]:
+    for table, names in missing.items():
+        for severity, bound in rules.required_columns.bounds():
+            yield Measure(
+                rule="required_columns",
+                table=table,
+                severity=severity,
+                observed=float(len(names)),
+                at_most=float(bound.columns_at_most),
+                fact=(
+                    f"{table} has no {' and no '.join(names)}"
+                    if names
+                    else f"{table} has every column that is read of it"
+                ),
+                way_out="build the marts again with `mailmart run` or `dbt build`",
+            )
 
 
 def _measure_keys(connection: duckdb.DuckDBPyConnection, rules: BeforeScoring) -> Iterator[Measure]:

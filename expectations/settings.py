@@ -156,6 +156,7 @@ class BeforeScoring(_Settings):
     """The rules of the door behind the marts."""
 
     required_tables: Rule[TablesBound]
+    required_columns: Rule[ColumnsBound]
     one_row_per_profile: Rule[RowsBound]
     ranges: Rule[RowsBound]
     orders_without_rate: Rule[RowsBound]

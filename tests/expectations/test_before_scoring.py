@@ -83,6 +83,15 @@ def test_a_good_build_passes_every_rule(connection: Connection, settings: DoorSe
     assert failed(judge(connection, settings)) == []
 
 
+@pytest.mark.parametrize("tier", ["highly_engaged", "moderately_engaged", "lapsing"])
+def test_every_tier_and_a_score_of_nothing_pass(
+    connection: Connection, settings: DoorSettings, tier: str
+) -> None:
+    add_profile(connection, "bo", engagement_tier=tier, engagement_score=0.0)
+
+    assert failed(judge(connection, settings)) == []
+
+
 def test_nobody_at_all_passes(connection: Connection, settings: DoorSettings) -> None:
     connection.execute("delete from marts.dim_profiles")
 
@@ -93,8 +102,53 @@ def test_what_was_never_built_is_stopped_not_broken(settings: DoorSettings) -> N
     with duckdb.connect() as connection:
         verdict = judge(connection, settings)
 
-    assert failed(verdict) == [("required_tables", "stop", 0)]
+    assert failed(verdict) == [("required_tables", "stop", 0), ("required_tables", "stop", 0)]
     assert "marts.dim_profiles is not there; build the marts" in verdict.sentence
+
+
+@pytest.mark.parametrize("table", ["dim_profiles", "ftr_churn"])
+def test_each_table_that_is_scored_from_must_be_there(
+    connection: Connection, settings: DoorSettings, table: str
+) -> None:
+    connection.execute(f"drop table marts.{table}")
+
+    verdict = judge(connection, settings)
+
+    assert failed(verdict) == [("required_tables", "stop", 0)]
+    assert f"marts.{table} is not there; build the marts" in verdict.sentence
+
+
+# required_columns
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("marts.dim_profiles", "engagement_tier"),
+        ("marts.dim_profiles", "links_clicked_last_90_days"),
+        ("marts.ftr_churn", "cutoff_at"),
+        ("intermediate.int_orders__versioned", "revenue_amount"),
+    ],
+)
+def test_a_column_that_is_gone_is_named_and_stops(
+    connection: Connection, settings: DoorSettings, table: str, column: str
+) -> None:
+    connection.execute(f"alter table {table} drop column {column}")
+
+    verdict = judge(connection, settings)
+
+    assert failed(verdict) == [("required_columns", "stop", 1)]
+    assert f"{table} has no {column}; build the marts again" in verdict.sentence
+
+
+def test_every_column_that_is_gone_counts(connection: Connection, settings: DoorSettings) -> None:
+    connection.execute("alter table marts.ftr_churn drop column cutoff_at")
+    connection.execute("alter table marts.ftr_churn drop column is_churned")
+
+    verdict = judge(connection, settings)
+
+    assert failed(verdict) == [("required_columns", "stop", 2)]
+    assert "marts.ftr_churn has no cutoff_at and no is_churned" in verdict.sentence
 
 
 # one_row_per_profile
@@ -141,6 +195,10 @@ def test_a_second_row_of_a_person_stops(
         ({"first_seen_at": WEDNESDAY}, "first_seen_at after the as-of time"),
         ({"engagement_score": float("nan")}, "an engagement_score that is no number"),
         ({"engagement_score": float("inf")}, "an engagement_score that is no number"),
+        ({"engagement_score": None}, "1 with no engagement_score"),
+        ({"engagement_score": -0.5}, "1 with a negative engagement_score"),
+        ({"engagement_tier": None}, "1 with an engagement_tier that is none of the four"),
+        ({"engagement_tier": "asleep"}, "1 with an engagement_tier that is none of the four"),
         ({"engagement_tier": "inactive"}, "an inactive_reason where none belongs"),
         ({"inactive_reason": "new"}, "an inactive_reason where none belongs"),
         ({"lifetime_orders": 1}, "a last_order_at without an order, or an order without one"),

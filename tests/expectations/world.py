@@ -122,11 +122,30 @@ def add_build(connection: duckdb.DuckDBPyConnection, built_at: datetime) -> None
     connection.execute("create schema if not exists marts")
     connection.execute("create table if not exists marts.fct_builds (built_at timestamp)")
     connection.execute("insert into marts.fct_builds values (?)", [built_at])
+    make_payload(connection)
+
+
+def make_payload(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make what there is for the destinations, empty, where it is not there yet."""
+    connection.execute(
+        """
+        create schema if not exists sync;
+        create table if not exists sync.profiles (
+            profile_id varchar, email varchar, churn_probability double, open_probability double
+        );
+        create table if not exists sync.segment_members (
+            segment varchar, profile_id varchar, email varchar
+        );
+        create table if not exists sync.suppressions (
+            profile_id varchar, email varchar, reason varchar
+        );
+        """
+    )
 
 
 def make_marts(connection: duckdb.DuckDBPyConnection) -> None:
     """Make what the doors read of the marts, empty, with the columns that they read."""
-    for schema in ("marts", "intermediate", "sync"):
+    for schema in ("marts", "intermediate"):
         connection.execute(f"create schema if not exists {schema}")
     counts = [
         *(
@@ -149,13 +168,12 @@ def make_marts(connection: duckdb.DuckDBPyConnection) -> None:
             order_id varchar, is_order boolean, currency varchar, total_amount decimal(18, 2),
             revenue_amount decimal(18, 2), superseded_at timestamp
         );
-        create table sync.profiles (
-            profile_id varchar, email varchar, churn_probability double, open_probability double
+        create table marts.ftr_churn (
+            profile_id varchar, cutoff_at timestamp, is_churned boolean
         );
-        create table sync.segment_members (segment varchar, profile_id varchar, email varchar);
-        create table sync.suppressions (profile_id varchar, email varchar, reason varchar);
         """
     )
+    make_payload(connection)
 
 
 def add_profile(
