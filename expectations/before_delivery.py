@@ -149,6 +149,19 @@ _LOST_ROWS: Final = """
     where lost > 0
 """
 
+# How many rows our loader has brought into a table, says the ledger; of the files of any status,
+# for a file that has changed or is gone undoes nothing that was loaded of it.
+_LOADED_ROWS: Final = """
+    select coalesce(sum(rows_loaded), 0)::bigint, max(loaded_at)
+    from raw.loaded_files
+    where table_name = $table and rows_loaded > 0 and loaded_at > $since
+"""
+
+# How many are left of them. Another loader names no file, or has no ledger.
+_KEPT_ROWS: Final = """
+    select count(*) from raw."{table}" where {conditions}
+"""
+
 _BLANKS: Final = " || ".join(f"chr({code})" for code in (9, 10, 11, 12, 13, 32, 160))
 
 # Per table the columns that tell a refusal, and which rows are one.
@@ -245,9 +258,11 @@ def judge(
         connection, columns, settings, DOOR, as_of=as_of, judged_at=judged_at
     )
     measures = [
+        *_measure_tables(connection, columns, rules),
         *_measure_rejected_opt_outs(connection, settings),
         *_measure_rejected_email_event_files(connection, settings),
         *_measure_lost_rejected_rows(connection, columns, settings),
+        *_measure_lost_refusal_rows(connection, columns, settings),
         *_measure_unreadable_addresses(connection, columns, settings),
         *_measure_marts_older_than_raw(connection, settings),
         *raw_values.measure_words(connection, columns, _get_word_rules(rules)),
@@ -256,6 +271,46 @@ def judge(
         *payload_measures,
     ]
     return gate.judge(DOOR, measures, as_of=as_of, judged_at=judged_at, figures=figures)
+
+
+def _measure_tables(
+    connection: duckdb.DuckDBPyConnection, columns: Columns, rules: BeforeDelivery
+) -> Iterator[Measure]:
+    has_payload = relations.is_there(connection, payload.PROFILES)
+    has_people = has_payload and relations.ask(
+        connection, f"select count(*) > 0 from {payload.PROFILES}"
+    ) == (True,)
+    build = "build with `mailmart run`"
+    needed = []
+    if _read_built_at(connection) is not None:
+        needed.append((payload.PROFILES, has_payload, "something was built", build))
+    if has_payload:
+        has_suppressions = relations.is_there(connection, payload.SUPPRESSIONS)
+        why = f"{payload.PROFILES} is there"
+        needed.append((payload.SUPPRESSIONS, has_suppressions, why, build))
+    for table in _REFUSAL_TABLES:
+        loaded, _ = _ask_ledger(connection, columns, table)
+        if loaded or has_people:
+            why = (
+                "files were loaded into it" if loaded else f"there are people in {payload.PROFILES}"
+            )
+            way_out = (
+                "restore it from a backup or load the landing folder into a new warehouse"
+                if loaded
+                else f"restore it from a backup, or {build}, which makes it"
+            )
+            needed.append((f"raw.{table}", table in columns, why, way_out))
+    for table, is_there, why, way_out in needed:
+        for severity, bound in rules.required_tables.bounds():
+            yield Measure(
+                rule="required_tables",
+                table=table,
+                severity=severity,
+                observed=float(is_there),
+                at_least=float(bound.tables_at_least),
+                fact=f"{table} is there" if is_there else f"{table} is not there, though {why}",
+                way_out=way_out,
+            )
 
 
 def _measure_rejected_opt_outs(
@@ -358,6 +413,35 @@ def _measure_lost_rejected_rows(
         )
 
 
+def _measure_lost_refusal_rows(
+    connection: duckdb.DuckDBPyConnection, columns: Columns, settings: DoorSettings
+) -> Iterator[Measure]:
+    rule = settings.before_delivery.lost_refusal_rows
+    since = get_reviewed_until(rule)
+    for table in _REFUSAL_TABLES:
+        loaded, newest_at = _ask_ledger(connection, columns, table, since)
+        kept = _count_kept_rows(connection, columns, table, since) if loaded else 0
+        lost = max(0, loaded - kept)
+        yield from measure_rows(
+            "lost_refusal_rows",
+            table,
+            rule,
+            lost,
+            bad=(
+                f"{_tell_rows(lost)} of the {loaded} that raw.loaded_files counts as loaded into "
+                f"raw.{table}, refusals perhaps among them, {'is' if lost == 1 else 'are'} no "
+                "longer there"
+            ),
+            good=f"every row that was loaded into raw.{table} is there",
+            way_out=(
+                f"restore raw.{table} from a backup or load the landing folder into a new "
+                "warehouse, or, once somebody has seen that no refusal was lost, set "
+                f"{DOOR}.lost_refusal_rows.reviewed_until in {settings.source} to "
+                f"{_tell_moment(newest_at)}"
+            ),
+        )
+
+
 def _measure_unreadable_addresses(
     connection: duckdb.DuckDBPyConnection, columns: Columns, settings: DoorSettings
 ) -> Iterator[Measure]:
@@ -437,6 +521,40 @@ def _read_built_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     (built_at,) = relations.ask(connection, "select max(built_at) from marts.fct_builds")
     moment: datetime | None = built_at
     return moment
+
+
+def _ask_ledger(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Columns,
+    table: str,
+    since: datetime = datetime.min,  # noqa: DTZ901 - UTC without a zone here
+) -> tuple[int, datetime | None]:
+    """Return how many rows of files loaded after `since` came into a table, and when the last.
+
+    Another loader than ours has no ledger, and then it is none.
+    """
+    if "loaded_files" not in columns:
+        return 0, None
+    rows, newest_at = relations.ask(connection, _LOADED_ROWS, {"table": table, "since": since})
+    return rows, newest_at
+
+
+def _count_kept_rows(
+    connection: duckdb.DuckDBPyConnection, columns: Columns, table: str, since: datetime
+) -> int:
+    """Return how many of the rows that our loader brought after `since` a table holds."""
+    if table not in columns:
+        return 0
+    conditions = ["true"]
+    parameters = {}
+    if "_file" in columns[table]:
+        conditions.append("_file is not null")
+    if has_usable(columns, table, "_loaded_at"):
+        conditions.append("_loaded_at > $since")
+        parameters = {"since": since}
+    query = _KEPT_ROWS.format(table=table, conditions=" and ".join(conditions))
+    (rows,) = relations.ask(connection, query, parameters)
+    return int(rows)
 
 
 def _find_refused_files(connection: duckdb.DuckDBPyConnection) -> str:

@@ -31,6 +31,12 @@ _NAMING: Final[Mapping[str, tuple[str, ...]]] = {
 _BLANKS: Final = " || ".join(f"chr({code})" for code in (9, 10, 11, 12, 13, 32, 160))
 _ADDRESS: Final = f"lower(trim(email, {_BLANKS}))"
 
+# What makes two rows of a table one, each by itself.
+_UNIQUE: Final[Mapping[str, tuple[str, ...]]] = {
+    PROFILES: ("profile_id", "email"),
+    MEMBERS: ("(segment, profile_id)",),
+}
+
 # Whatever the as-of time, each of these bars a delivery. Words that are not understood are
 # another rule's.
 _REFUSED: Final[Mapping[tuple[str, tuple[str, ...]], str]] = {
@@ -48,6 +54,36 @@ _REFUSED: Final[Mapping[tuple[str, tuple[str, ...]], str]] = {
         having max(recorded_at) = max(recorded_at) filter (where status = 'withdrawn')
     """,
 }
+
+# Who unsubscribed or complained, whatever the as-of time, and did not opt in strictly later. A
+# grant after the as-of time has not happened yet.
+_LEFT: Final = f"""
+    with refusals as (
+        select {_ADDRESS} as address, max(occurred_at) as refused_at
+        from raw.email_events
+        where event_type in ('unsubscribe', 'complaint')
+        group by all
+    ),
+
+    grants as ({{grants}})
+
+    select refusals.address
+    from refusals
+    left join grants on refusals.address = grants.address
+    where (grants.granted_at > refusals.refused_at) is not true
+"""
+
+_GRANTS: Final = f"""
+    select {_ADDRESS} as address, max(recorded_at) as granted_at
+    from raw.consents
+    where
+        lower(trim(purpose, {_BLANKS})) = 'email_marketing'
+        and status = 'granted'
+        and recorded_at <= $as_of
+    group by all
+"""
+
+_NO_GRANTS: Final = "select '' as address, null::timestamp as granted_at limit 0"
 
 # Whose newest consent has come to its end by now: a build judges that at its own as-of time. Of
 # grants recorded at one time the newest is chosen as the models do it.
@@ -93,13 +129,17 @@ def measure(
     What is not built is not measured: nothing of it can be delivered.
     """
     rules = settings.before_delivery
-    measures = [*_measure_names(connection, rules), *_measure_strays(connection, rules)]
+    measures = [
+        *_measure_names(connection, rules),
+        *_measure_repeated(connection, rules),
+        *_measure_strays(connection, rules),
+    ]
     if not relations.is_there(connection, PROFILES):
         return measures, {}
     (count,) = relations.ask(connection, f"select count(*) from {PROFILES}")
     measures += [
         *_measure_unmailable(connection, rules),
-        *_measure_refused(connection, columns, rules),
+        *_measure_refused(connection, columns, rules, as_of),
         *_measure_ended(connection, columns, rules, judged_at),
         *_measure_probabilities(connection, rules),
         *_measure_size(connection, settings, door, count, as_of, judged_at),
@@ -123,6 +163,29 @@ def _measure_names(
             bad=f"{rows} rows in {table} have no {' or no '.join(names)}",
             good=f"every row in {table} says whom it is about",
             way_out=f"look at them with `select * from {table} where {missing}`, and build again",
+        )
+
+
+def _measure_repeated(
+    connection: duckdb.DuckDBPyConnection, rules: BeforeDelivery
+) -> Iterator[Measure]:
+    for table, keys in _UNIQUE.items():
+        if not relations.is_there(connection, table):
+            continue
+        # What has no name at all is another rule's.
+        repeats = ", ".join(f"count({key}) - count(distinct {key})" for key in keys)
+        found = relations.ask(connection, f"select {repeats} from {table}")
+        listed = ", ".join(
+            f"{rows} by {key}" for rows, key in zip(found, keys, strict=True) if rows
+        )
+        yield from measure_rows(
+            "repeated_payload_rows",
+            table,
+            rules.repeated_payload_rows,
+            max(found),
+            bad=f"rows in {table} repeat others ({listed})",
+            good=f"no row in {table} repeats another",
+            way_out="run `dbt build --select sync` and look at the tests that fail",
         )
 
 
@@ -150,6 +213,19 @@ def _measure_unmailable(
     connection: duckdb.DuckDBPyConnection, rules: BeforeDelivery
 ) -> Iterator[Measure]:
     if not relations.is_there(connection, "marts.dim_profiles"):
+        (rows,) = relations.ask(connection, f"select count(*) from {PROFILES}")
+        yield from measure_rows(
+            "unmailable_profiles",
+            PROFILES,
+            rules.unmailable_profiles,
+            rows,
+            bad=(
+                f"{rows} rows in {PROFILES} are of people of whom nobody knows whether they may "
+                "be mailed, for marts.dim_profiles is not there"
+            ),
+            good=f"nobody is in {PROFILES}",
+            way_out="build the marts and schema sync together with `mailmart run`",
+        )
         return
     suppressed = (
         f"or profiles.profile_id in (select profile_id from {SUPPRESSIONS}) "
@@ -179,17 +255,28 @@ def _measure_unmailable(
 
 
 def _measure_refused(
-    connection: duckdb.DuckDBPyConnection, columns: Columns, rules: BeforeDelivery
+    connection: duckdb.DuckDBPyConnection,
+    columns: Columns,
+    rules: BeforeDelivery,
+    as_of: datetime,
 ) -> Iterator[Measure]:
     refusals = [
-        query for (table, names), query in _REFUSED.items() if has_usable(columns, table, *names)
+        f"({query})"
+        for (table, names), query in _REFUSED.items()
+        if has_usable(columns, table, *names)
     ]
+    parameters = {}
+    if has_usable(columns, "email_events", "email", "event_type", "occurred_at"):
+        has_grants = has_usable(columns, "consents", "email", "purpose", "status", "recorded_at")
+        refusals.append(f"({_LEFT.format(grants=_GRANTS if has_grants else _NO_GRANTS)})")
+        parameters = {"as_of": as_of} if has_grants else {}
     rows = 0
     if refusals:
         # Read once more from the raw tables, and simply, so that one mistake is not made twice.
         (rows,) = relations.ask(
             connection,
             f"select count(*) from {PROFILES} where email in ({' union all '.join(refusals)})",
+            parameters,
         )
     yield from measure_rows(
         "refused_profiles",
@@ -199,8 +286,8 @@ def _measure_refused(
         bad=f"{rows} rows in {PROFILES} are of people who say no in the raw tables",
         good=f"the raw tables know no refusal of anybody in {PROFILES}",
         way_out=(
-            "look for their addresses in raw.erasure_requests, raw.consents and the hard bounces "
-            "of raw.email_events; build with `mailmart run`"
+            "look for their addresses in raw.erasure_requests, raw.consents and the hard bounces, "
+            "unsubscribes and complaints of raw.email_events; build with `mailmart run`"
         ),
     )
 
@@ -299,7 +386,7 @@ def _measure_size(
             observed=max(0.0, (before - count) / before) if before else None,
             at_most=fall_bound.share_at_most,
             is_judged=before >= fall_bound.rows_at_least,
-            fact=f"{tell(history)} (allowed are {fall_bound.share_at_most:.0%} fewer)",
+            fact=f"{tell(history)}{changes.tell_fall(fall_bound) if before else ''}",
             way_out=find_way_out("fewer_profiles"),
         )
     history = histories["more_profiles"]
@@ -312,7 +399,7 @@ def _measure_size(
             observed=max(0.0, (count - before) / before) if before else None,
             at_most=growth_bound.growth_at_most,
             is_judged=before >= growth_bound.rows_at_least,
-            fact=f"{tell(history)} (allowed are {growth_bound.growth_at_most:.0%} more)",
+            fact=f"{tell(history)}{changes.tell_growth(growth_bound) if before else ''}",
             way_out=find_way_out("more_profiles"),
         )
 

@@ -167,9 +167,11 @@ class BeforeScoring(_Settings):
 class BeforeDelivery(_Settings):
     """The rules of the door before anything is sent."""
 
+    required_tables: Rule[TablesBound]
     rejected_opt_outs: ReviewedRule[RowsBound]
     rejected_email_event_files: ReviewedRule[FilesBound]
     lost_rejected_rows: ReviewedRule[RowsBound]
+    lost_refusal_rows: ReviewedRule[RowsBound]
     unreadable_refusal_addresses: ReviewedRule[RowsBound]
     marts_older_than_raw: Rule[RowsBound]
     known_email_event_types: Rule[RowsBound]
@@ -181,6 +183,7 @@ class BeforeDelivery(_Settings):
     refused_profiles: Rule[RowsBound]
     ended_consents: Rule[RowsBound]
     stray_segment_members: Rule[RowsBound]
+    repeated_payload_rows: Rule[RowsBound]
     empty_payload: Rule[RowsBound]
     probabilities: Rule[RowsBound]
     emptied_payload: ReviewedRule[RowsBound]

@@ -261,6 +261,29 @@ def test_a_record_of_rejected_rows_that_was_emptied_opens_no_door(
     assert broken(before) == [("lost_rejected_rows", "consents", 1)]
 
 
+def test_a_table_of_refusals_that_was_emptied_opens_no_door(
+    warehouse: Connection, landing: Path, settings: DoorSettings
+) -> None:
+    put(
+        landing,
+        "email_events/day.csv",
+        "event_type,occurred_at,email",
+        "unsubscribe,2026-03-02T10:00:00Z,ada@example.com",
+        "open,2026-03-02T10:00:00Z,bo@example.com",
+    )
+    put(landing, "erasure_requests/day.csv", "email,requested_at", "cy@example.com,2026-03-01")
+    _, before = load_and_judge(warehouse, landing, settings)
+    assert broken(before) == []
+
+    warehouse.execute("delete from raw.email_events where event_type = 'unsubscribe'")
+    warehouse.execute("delete from raw.erasure_requests")
+    _, before = load_and_judge(warehouse, landing, settings, at=TUESDAY + timedelta(hours=1))
+    assert broken(before) == [
+        ("lost_refusal_rows", "email_events", 1),
+        ("lost_refusal_rows", "erasure_requests", 1),
+    ]
+
+
 def test_taking_a_refused_file_away_opens_no_door(
     warehouse: Connection, landing: Path, settings: DoorSettings
 ) -> None:
