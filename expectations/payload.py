@@ -185,7 +185,7 @@ def _measure_repeated(
             max(found),
             bad=f"rows in {table} repeat others ({listed})",
             good=f"no row in {table} repeats another",
-            way_out="run `dbt build --select sync` and look at the tests that fail",
+            way_out="build with `mailmart run`; dbt's tests of schema sync find them too",
         )
 
 
@@ -205,7 +205,7 @@ def _measure_strays(
         rows,
         bad=f"{rows} rows in {MEMBERS} are of nobody in {PROFILES}",
         good=f"everybody in {MEMBERS} is in {PROFILES}",
-        way_out="build both again with `dbt build --select sync`",
+        way_out="build both again with `mailmart run`",
     )
 
 
