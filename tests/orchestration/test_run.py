@@ -110,6 +110,7 @@ def test_the_profile_key_is_in_its_own_file_alone(first_run: FirstRun) -> None:
         assert holding == ([key_file] if folder == root else [])
 
 
+@pytest.mark.slow
 def test_a_second_run_of_the_same_data_sends_nothing_wherever_one_stands(built: Place) -> None:
     before = built.deliveries()
 
