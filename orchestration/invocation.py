@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import signal
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,19 +137,30 @@ def _invoke(
             yield message
     except BaseException:
         is_unwanted.set()
-        while thread.is_alive():
-            # Whoever presses Ctrl-C again wants it to end, and it ends only here. A query may be
-            # over, and its connection closed, when it is to be cancelled.
-            with contextlib.suppress(
-                KeyboardInterrupt, dg.DagsterExecutionInterruptedError, duckdb.Error
-            ):
-                _cancel_queries()
+        with _deaf_to_interrupts():
+            while thread.is_alive():
+                # A query may be over, and its connection closed, when it is to be cancelled.
+                with contextlib.suppress(duckdb.Error):
+                    _cancel_queries()
                 thread.join(_LOOKS_AGAIN_AFTER_SECONDS)
         raise
     thread.join()
     if not any(result.success for result in ended):
         reasons = errors or [str(result.exception) for result in ended]
         raise DbtError("\n".join(reasons) or "dbt broke off without a word")
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Let Ctrl-C do nothing for a while: whoever presses it again wants the end, which is near."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _cancel_queries() -> None:

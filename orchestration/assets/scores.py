@@ -54,21 +54,19 @@ def champions(
             continue
         step = f"training {target.name}"
         report(step, 0, 1)
-        with (
-            warehouse.connect() as connection,
-            stream(connection, target.examples_query) as examples,
-        ):
+        with warehouse.connect() as connection:
             # Training alone builds nothing: the features are those of the last build.
             as_of = find_built_as_of(connection) if config.retrain else warehouse.instant
-            outcome = train(
-                target,
-                examples,
-                target.choose_params(params),
-                as_of=as_of,
-                trained_at=warehouse.started_at,
-                champion=champion,
-                report_progress=partial(report, step),
-            )
+            with stream(connection, target.examples_query) as examples:
+                outcome = train(
+                    target,
+                    examples,
+                    target.choose_params(params),
+                    as_of=as_of,
+                    trained_at=warehouse.started_at,
+                    champion=champion,
+                    report_progress=partial(report, step),
+                )
         report(step, 1, 1)
         metadata[target.name] = settle(registry, outcome, warehouse)
         context.log.info("%s: %s", target.name, metadata[target.name])
