@@ -41,6 +41,15 @@
 {% endmacro %}
 
 
+{# With a name that no segment has, where none uses a score: `in ()` is no SQL. #}
+{% macro segments_with_scores() -%}
+    ''
+    {%- for segment in segments() if uses_scores(segment) -%}
+        , '{{ segment.name }}'
+    {%- endfor -%}
+{%- endmacro %}
+
+
 {% macro uses_scores(segment) -%}
     {%- set expressions = segment.rule ~ ' ' ~ segment.attribute -%}
     {{ return(modules.re.search('(?i)\\b(churn|open)_probability', expressions) is not none) }}

@@ -1,9 +1,5 @@
 -- Somebody who takes back the consent to profiling keeps a score that was made before,
 -- and a place in the segments that ask for it, unless each reader asks again.
-{%- set segments_with_scores = [] -%}
-{%- for segment in segments() if uses_scores(segment) -%}
-    {%- do segments_with_scores.append(segment.name) -%}
-{%- endfor %}
 with
 
 refusing as (
@@ -27,12 +23,7 @@ final as (
         'is in ' || members.segment as found
     from {{ ref('profile_segments') }} as members
     inner join refusing on members.profile_id = refusing.profile_id
-    where
-        {%- for name in segments_with_scores %}
-        {{ "or " if not loop.first }}members.segment = '{{ name }}'
-        {%- else %}
-        false
-        {%- endfor %}
+    where members.segment in ({{ segments_with_scores() }})
 )
 
 select * from final

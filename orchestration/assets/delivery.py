@@ -19,7 +19,6 @@ SYNC = [
     model_key("sync", "sync_segment_members"),
     model_key("sync", "sync_suppressions"),
 ]
-# The record of a build comes last: where it is there, all of the build is.
 RECEIPTS = dg.AssetKey(["reverse_etl", "receipts"])
 # A full disk or an outage may be over soon; whoever waits at a terminal does not wait for long.
 RETRIES = 2

@@ -28,6 +28,7 @@ def model_key(layer: str, model: str) -> dg.AssetKey:
     return dg.AssetKey([layer, model])
 
 
+# The record of a build comes last: where it is there, all of the build is.
 BUILDS = model_key("marts", "fct_builds")
 
 

@@ -1,7 +1,3 @@
-{%- set segments_with_scores = [] -%}
-{%- for segment in segments() if uses_scores(segment) -%}
-    {%- do segments_with_scores.append(segment.name) -%}
-{%- endfor %}
 with
 
 members as (
@@ -32,12 +28,7 @@ final as (
     inner join permitted on resolved.profile_key = permitted.profile_key
     where
         permitted.scores_may_be_delivered
-        {%- for name in segments_with_scores %}
-        {{ "or members.segment not in (" if loop.first }}
-        {{- "'" ~ name ~ "'" }}{{ ", " if not loop.last else ")" }}
-        {%- else %}
-        or true
-        {%- endfor %}
+        or members.segment not in ({{ segments_with_scores() }})
 )
 
 select * from final
