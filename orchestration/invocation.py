@@ -17,6 +17,7 @@ from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_contex
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from pydantic import PrivateAttr
 
+from orchestration.manifest import MANIFEST
 from orchestration.resources import ROOT
 
 if TYPE_CHECKING:
@@ -78,12 +79,13 @@ class Dbt(dg.ConfigurableResource):  # type: ignore[type-arg]
 def _parse(target: Path) -> Manifest:
     """Return dbt's own manifest of the project, for the warehouse that the environment names.
 
-    What dbt has read before it keeps in the project's target folder, for the next run.
+    What dbt has read before it keeps for the next run, where the definitions keep theirs.
     """
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
 
-    parsed = dbtRunner().invoke(["--quiet", "parse", "--no-write-json", *_places(log=target)])
+    keeps = ["--no-write-json", "--target-path", str(MANIFEST.parent)]
+    parsed = dbtRunner().invoke(["--quiet", "parse", *keeps, *_places(log=target)])
     if not isinstance(parsed.result, Manifest):
         raise DbtError(str(parsed.exception))
     return parsed.result

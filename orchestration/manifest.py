@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import subprocess
@@ -16,7 +17,8 @@ from orchestration.resources import DBT, ROOT
 PROJECT_FILE = ROOT / "dbt_project.yml"
 PROFILES_FILE = ROOT / "profiles.yml"
 PATTERNS_FILE = ROOT / "dbt_project" / "seeds" / "machine_user_agents.csv"
-MANIFEST = ROOT / "target" / "manifest.json"
+# Apart from where a bare dbt writes, which holds no lock.
+MANIFEST = ROOT / "target" / "definitions" / "manifest.json"
 
 # Of what the manifest was made.
 READ = MANIFEST.with_name("manifest.read")
@@ -61,34 +63,44 @@ def read_project(report: Report = keep_silent) -> Path:
 
     Raises `ProjectError` where dbt cannot read the project.
     """
-    if not MANIFEST.exists() or not READ.exists() or READ.read_text() != _state():
-        for path in (PROJECT_FILE, PROFILES_FILE):
-            _read_yaml(path)
-        report("reading the dbt project", 0, 1)
-        # A process of its own: Dagster's services read the definitions too, and dbt would change
-        # their loggers.
-        parsed = subprocess.run(  # noqa: S603 - our own program, fixed arguments
-            [
-                DBT,
-                "--quiet",
-                "--no-use-colors",
-                "parse",
-                "--project-dir",
-                ROOT,
-                "--profiles-dir",
-                ROOT,
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if parsed.returncode:
-            raise ProjectError(
-                f"dbt cannot read the project: {_leave_out_noise(parsed.stdout or parsed.stderr)}"
-            )
-        READ.write_text(_state())
-        report("reading the dbt project", 1, 1)
+    for path in (PROJECT_FILE, PROFILES_FILE):
+        _read_yaml(path)
+    MANIFEST.parent.mkdir(parents=True, exist_ok=True)
+    with MANIFEST.with_name("manifest.lock").open("a") as lock:
+        # The command and Dagster's services may want it at once.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not MANIFEST.exists() or not READ.exists() or READ.read_text() != _state():
+            report("reading the dbt project", 0, 1)
+            _parse()
+            READ.write_text(_state())
+            report("reading the dbt project", 1, 1)
     return MANIFEST
+
+
+def _parse() -> None:
+    # A process of its own: Dagster's services read the definitions too, and dbt would change
+    # their loggers.
+    parsed = subprocess.run(  # noqa: S603 - our own program, fixed arguments
+        [
+            DBT,
+            "--quiet",
+            "--no-use-colors",
+            "parse",
+            "--project-dir",
+            ROOT,
+            "--profiles-dir",
+            ROOT,
+            "--target-path",
+            MANIFEST.parent,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if parsed.returncode:
+        raise ProjectError(
+            f"dbt cannot read the project: {_leave_out_noise(parsed.stdout or parsed.stderr)}"
+        )
 
 
 def _leave_out_noise(told: str) -> str:

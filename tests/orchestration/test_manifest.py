@@ -1,0 +1,22 @@
+"""The dbt project is read by one process at a time, and again only where it has changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.orchestration.checkout import Checkout
+
+READ = "from orchestration.manifest import read_project; print(read_project())"
+
+
+def test_two_that_read_the_project_at_once_both_find_it_whole(tmp_path: Path) -> None:
+    """A torn manifest stopped a run that began while `make ui` did."""
+    checkout = Checkout.make(tmp_path)
+    readers = [checkout.start("python", "-c", READ) for _ in range(2)]
+
+    manifests = {reader.communicate(timeout=120)[0].strip() for reader in readers}
+
+    assert [reader.returncode for reader in readers] == [0, 0]
+    (manifest,) = manifests
+    assert "model.mailmart.dim_profiles" in json.loads(Path(manifest).read_text())["nodes"]
