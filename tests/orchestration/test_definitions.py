@@ -85,7 +85,7 @@ def test_nothing_is_built_before_the_first_door_or_sent_before_the_last(
 def test_the_tests_of_a_model_are_its_checks(graph: dg.AssetGraph) -> None:
     checks = graph.get_check_keys_for_assets({dg.AssetKey(["marts", "dim_profiles"])})
 
-    assert "unique_dim_profiles_profile_id" in {check.name for check in checks}
+    assert "key_dim_profiles_profile_id" in {check.name for check in checks}
 
 
 def test_assets_are_grouped_by_what_they_are_about(graph: dg.AssetGraph) -> None:
