@@ -43,7 +43,7 @@ run: $(READY) data/landing ## run the main job on a simulated shop
 	@$(BIN)/mailmart run --as-of $(SHOP_AS_OF)
 
 test: $(READY) ## run all tests that need nothing but this machine
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(READY) ## run the long tests: random worlds, kills, real processes (half an hour)
 	@$(BIN)/python -m pytest -m slow
