@@ -3,10 +3,10 @@
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, Self, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from expectations.gate import Severity
 
@@ -117,6 +117,20 @@ class Rule(_Settings, Generic[Bound]):
 
     warn: Bound | None = None
     stop: Bound | None = None
+
+    @model_validator(mode="after")
+    def _stop_is_no_tighter_than_warn(self) -> Self:
+        """Refuse a `stop` that leaves no room for its `warn`: nobody would ever be warned."""
+        if self.warn is None or self.stop is None:
+            return self
+        # With more rows to begin with, a tighter stop is a rule of its own for large batches.
+        if getattr(self.stop, "rows_at_least", 0) > getattr(self.warn, "rows_at_least", 0):
+            return self
+        for name in type(self.warn).model_fields:
+            warned, stopped = getattr(self.warn, name), getattr(self.stop, name)
+            if name.endswith("_at_most") and stopped < warned:
+                raise ValueError(f"stop.{name}: {stopped} is tighter than that of warn, {warned}")
+        return self
 
     def bounds(self) -> list[tuple[Severity, Bound]]:
         """Return the (severity, bound) pairs that are set."""
@@ -289,6 +303,8 @@ def _explain(problem: Mapping[str, Any]) -> str:
         case "model_type":
             inside = ", ".join(_list_allowed(DoorSettings, location))
             return f"{key}: must hold settings by name: {inside}"
+        case "value_error":
+            return f"{key}: {problem['ctx']['error']}; no batch could ever be warned of"
         case "datetime_type":
             return f"{key}: must be a time such as 2026-11-22T08:00:00Z, not {problem['input']!r}"
     wish = str(problem["msg"]).removeprefix("Input should be ")

@@ -168,6 +168,12 @@ def test_nobody_has_looked_at_anything_after_now(
             "is not valid YAML: the key 'rejected_rows' is given twice",
         ),
         ("{days_at_most: 7}", "{days_at_most: 7", "is not valid YAML: "),
+        (
+            "{days_at_most: 7}",
+            "{days_at_most: 800}",
+            "after_loading.freshness: stop.days_at_most: 760.0 is tighter than that of warn, "
+            "800.0; no batch could ever be warned of",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_key_and_what_is_allowed(
@@ -180,6 +186,16 @@ def test_a_wrong_file_is_refused_with_its_key_and_what_is_allowed(
     assert str(raised.value).startswith(f"{path}")
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_tighter_stop_for_larger_batches_is_a_rule_of_its_own(doors_file: WriteSettings) -> None:
+    path = doors_file("{share_at_most: 0.10, rows_at_least: 25}",
+                      "{share_at_most: 0.005, rows_at_least: 10000}")  # fmt: skip
+
+    stop = read_settings(path).after_loading.rejected_rows.stop
+
+    assert stop is not None
+    assert (stop.share_at_most, stop.rows_at_least) == (0.005, 10000)
 
 
 def test_every_wrong_key_is_named_at_once(doors_file: WriteSettings) -> None:
