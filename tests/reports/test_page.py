@@ -158,6 +158,16 @@ def test_campaigns_have_the_rates_of_people_and_those_not_sent_are_left_out(
     ]
 
 
+def test_more_mails_arrived_than_were_sent_is_explained(tmp_path: Path) -> None:
+    connection = world.build()
+    assert "did not report every sending" not in read(connection, tmp_path).sections["campaigns"]
+    connection.execute(
+        "update marts.rpt_campaign_performance set sent = 7 where campaign_id = 'c1'"
+    )
+
+    assert "did not report every sending" in read(connection, tmp_path).sections["campaigns"]
+
+
 def test_of_many_campaigns_the_newest_twenty_are_shown(tmp_path: Path) -> None:
     connection = world.build()
     counts = {"sent": 1, "delivered": 1, "opens_total": 0, "clicks_total": 0, "opens_unique": 0}
