@@ -33,11 +33,6 @@ class Campaign:
         return self.delivered or self.sent
 
     @property
-    def sent_is_incomplete(self) -> bool:
-        """True where more mails are known to have arrived than to have been sent."""
-        return 0 < self.sent < self.delivered
-
-    @property
     def open_rate_as_reported(self) -> float | None:
         """Mails with any open, machines too, per mail that arrived; None where none did."""
         return self._rate(self.opened)

@@ -61,6 +61,11 @@ class Contents:
         """Tell whether the numbers are of a build of this run."""
         return self.builds is not None and self.builds.current.built_at >= self.started_at
 
+    @property
+    def has_unreported_sendings(self) -> bool:
+        """Tell whether of some campaign more mails arrived than are known to have been sent."""
+        return any(0 < each.sent < each.delivered for each in self.campaigns)
+
 
 def write(
     connection: duckdb.DuckDBPyConnection,
