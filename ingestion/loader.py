@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -140,7 +140,8 @@ def load(
     listing = list_files(landing)
     prepare(connection)
     with (
-        _rows_in_order(connection),
+        # Row numbers are counted by it.
+        _order_of_rows(connection, is_kept=True),
         ThreadPoolExecutor(max_workers=2, thread_name_prefix="fingerprint") as hashing,
         TemporaryDirectory(prefix="mailmart-") as workshop,
     ):
@@ -411,7 +412,12 @@ class _Load:
                     unknown_columns=tuple(map(_hide_address, unknown[:UNKNOWN_COLUMNS_NAMED])),
                 )
             )
-        with _transaction(self._connection):
+        # In order, the few rows at the end of each block of a file make a row group of their own,
+        # and the next checkpoint writes nearly everything again to merge them. Rows are numbered.
+        with (
+            _order_of_rows(self._connection, is_kept=False),
+            _transaction(self._connection),
+        ):
             self._move(table, source, firsts)
             ledger.record(self._connection, outcomes, self._loaded_at)
         for outcome in outcomes:
@@ -554,15 +560,16 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextmanager
-def _rows_in_order(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Have rows keep the order of their files: row numbers are counted by it."""
-    setting = connection.execute("select current_setting('preserve_insertion_order')").fetchone()
-    connection.execute("set preserve_insertion_order = true")
+def _order_of_rows(connection: duckdb.DuckDBPyConnection, *, is_kept: bool) -> Iterator[None]:
+    """Have what is inserted keep the order of what it is read from, or not."""
+    before = connection.execute("select current_setting('preserve_insertion_order')").fetchone()
+    connection.execute(f"set preserve_insertion_order = {is_kept}")
     try:
         yield
     finally:
-        if setting and not setting[0]:
-            connection.execute("set preserve_insertion_order = false")
+        # A database that DuckDB has given up takes no settings; the error is on its way.
+        with suppress(duckdb.FatalException):
+            connection.execute(f"set preserve_insertion_order = {before is None or before[0]}")
 
 
 _EXHAUSTION: Final = (
