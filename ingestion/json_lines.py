@@ -111,12 +111,17 @@ def _read_keys(
 ) -> _Keys:
     """Read which keys the lines of each file have.
 
-    Where every line has keys of its own, millions of them stay in the database.
+    Where every line has keys of its own, millions of them stay in the database. They are told
+    apart as text, which is faster than as lists and comes back the same.
     """
     rows = connection.execute(
         f"""
         with shapes as materialized (
-            select distinct file_index, try(json_keys(line)) as keys from {relation}
+            select file_index, shape::varchar[] as keys
+            from (
+                select distinct file_index, try(json_keys(line))::varchar as shape
+                from {relation}
+            )
         ),
         named as (
             select file_index, key, list_contains($known, {_FOLDED}) as is_known

@@ -1,6 +1,7 @@
 """Which files are data, and what becomes of files that are not what they should be."""
 
 import gzip
+import json
 import os
 import random
 from pathlib import Path
@@ -255,6 +256,33 @@ def test_a_column_that_stands_twice_refuses_the_file(world: World) -> None:
     world.write_parquet("consents/b.parquet", {"EMAIL": ["b"], **cells})
     repeated = "the column email stands more than once; letter case does not tell it apart"
     assert set(messages(world).values()) == {repeated}
+
+
+def test_keys_of_json_are_told_apart_whatever_is_in_them(world: World) -> None:
+    # Files are asked which keys they have by text, in which each of these could end another.
+    keys = [
+        "a, b",
+        "a",
+        " b",
+        "it's",
+        '"',
+        "[x]",
+        "{y}",
+        "back\\slash",
+        "NULL",
+        "",
+        "line\nend",
+        "é",
+    ]
+    for n in range(1, len(keys)):
+        world.write_json(
+            f"products/{n:02d}.ndjson", [{"product_id": n, keys[n]: 1, keys[n - 1]: 1}]
+        )
+    world.load()
+    named = world.column("select unknown_columns from raw.loaded_files order by path")
+    assert [json.loads(text) for text in named] == [
+        sorted(keys[n - 1 : n + 1]) for n in range(1, len(keys))
+    ]
 
 
 def test_unknown_columns_are_left_out_and_named_once(world: World) -> None:
