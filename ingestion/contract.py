@@ -10,7 +10,7 @@ Type = Literal[
 ]
 
 # Raised when a table or column changes; `loader.prepare` brings older warehouses up to it.
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 SCHEMA: Final = "raw"
 
@@ -262,5 +262,28 @@ REJECTED_ROWS: Final = Table(
         Column("reason", "text", is_required=True),
         Column("raw_text", "text"),
         Column("loaded_at", "timestamp", is_required=True),
+    ),
+)
+
+ERASURES: Final = Table(
+    "erasures",
+    "One row per address that was erased, and per contact, order and visitor that went with one: "
+    "an HMAC, by which it is known again, and the instant from which it is to be erased.",
+    (
+        Column("kind", "text", is_required=True, values=("address", "contact", "order", "visitor")),
+        Column("digest", "text", is_required=True),
+        Column("effective_at", "timestamp", is_required=True),
+        Column("erased_at", "timestamp", is_required=True),
+    ),
+)
+
+ERASURE_CHECKS: Final = Table(
+    "erasure_checks",
+    "One row per raw table: up to which load it is known to name nobody who was erased, and how "
+    "many rows that were.",
+    (
+        Column("table_name", "text", is_required=True),
+        Column("loaded_until", "timestamp"),
+        Column("rows", "integer", is_required=True),
     ),
 )

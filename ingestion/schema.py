@@ -3,6 +3,8 @@
 import duckdb
 
 from ingestion.contract import (
+    ERASURE_CHECKS,
+    ERASURES,
     LOADED_FILES,
     REJECTED_ROWS,
     ROW_ORIGIN,
@@ -41,7 +43,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
         _refuse_losses(connection, version)
         for table in TABLES.values():
             _bring_up(connection, table, (*table.columns, *ROW_ORIGIN))
-        for table in (LOADED_FILES, REJECTED_ROWS, _VERSION_TABLE):
+        for table in (LOADED_FILES, REJECTED_ROWS, ERASURES, ERASURE_CHECKS, _VERSION_TABLE):
             _bring_up(connection, table, table.columns)
         connection.execute(f"delete from {qualify(_VERSION_TABLE)}")
         connection.execute(f"insert into {qualify(_VERSION_TABLE)} values ($1)", [SCHEMA_VERSION])

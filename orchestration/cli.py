@@ -237,6 +237,31 @@ def sync(
 
 
 @cli.command()
+@click.option("--email", required=True, help="The address, in any letter case.")
+@_warehouse_option
+def erase(email: str, warehouse: Path) -> None:
+    """File a person's request to be forgotten; the next run fulfils it."""
+    from orchestration import database, forgetting, lock
+
+    if "@" not in email:
+        raise click.BadParameter("an address has an @", param_hint="--email")
+    now = datetime.now(UTC).replace(tzinfo=None)
+    try:
+        if not warehouse.exists():
+            _leave(FAILED, f"there is no warehouse {warehouse} yet; `mailmart run` makes it")
+        with lock.hold(warehouse.absolute()), database.open_warehouse(warehouse) as connection:
+            is_known = forgetting.file_request(connection, email, now)
+    except database.WarehouseError as error:
+        _leave(FAILED, str(error))
+    _leave(
+        DONE,
+        f"filed: the next `mailmart run` as of {now:%Y-%m-%dT%H:%M:%SZ} or later erases the person "
+        "here and removes them from every destination; until then nobody is told of them"
+        + ("" if is_known else " (no row here carries this address now)"),
+    )
+
+
+@cli.command()
 @click.option(
     "--landing",
     type=click.Path(path_type=Path),

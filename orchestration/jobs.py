@@ -20,6 +20,7 @@ from orchestration import (
     database,
     diagnosis,
     failures,
+    forgetting,
     history,
     lock,
     logs,
@@ -104,6 +105,13 @@ def run_job(
             result = Result(FAILED, str(error), "")
         else:
             result = conclude(execution, connection)
+            if result.status == DONE and forgetting.needs_rewrite(connection):
+                result.status = FAILED
+                result.sentence = (
+                    "people were erased from every table, but freed blocks of the file may still "
+                    f"name them, because {warehouse} could not be written anew; make room for "
+                    "another one beside it and run again"
+                )
         finally:
             clear_targets(resources.ROOT / "target")
         yield result

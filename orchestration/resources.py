@@ -77,6 +77,11 @@ def read_profile_key() -> str | None:
     return os.environ.get("MAILMART_PROFILE_KEY") or None
 
 
+def read_erasure_key() -> str | None:
+    """Return the secret `MAILMART_ERASURE_KEY`, or None where it is not set."""
+    return os.environ.get("MAILMART_ERASURE_KEY") or None
+
+
 def read_failure_webhook() -> str | None:
     """Return `MAILMART_FAILURE_WEBHOOK`, where to post what failed, or None for nowhere."""
     return os.environ.get("MAILMART_FAILURE_WEBHOOK") or None

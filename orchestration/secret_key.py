@@ -1,4 +1,4 @@
-"""The secret key of the profile ids, and which warehouse was built with which."""
+"""The secret keys of profile ids and of erasures, and which warehouse was built with which."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ create schema if not exists raw;
 create table if not exists raw.warehouse_settings (name varchar primary key, value varchar not null)
 """
 _KEY_FINGERPRINT = "profile_key_fingerprint"
+_ERASURE_FINGERPRINT = "erasure_key_fingerprint"
 
 
 def read_key() -> str:
@@ -107,5 +108,31 @@ def keep_key(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _take_fingerprint(key: str) -> str:
-    return hashlib.sha256(f"mailmart profile key\n{key}".encode()).hexdigest()
+def keep_erasure_key(connection: duckdb.DuckDBPyConnection) -> bytes:
+    """Return the secret key of the HMACs by which the erased are known again.
+
+    It comes from `MAILMART_ERASURE_KEY`, else it is made of the key of the profile ids. Raises
+    `WarehouseError` where somebody was erased under another: with this one nobody would know it,
+    and a file that is loaded again would bring the person back.
+    """
+    key = resources.read_erasure_key() or f"erasure\n{read_key()}"
+    fingerprint = _take_fingerprint(key, "mailmart erasure key")
+    connection.execute(_WAREHOUSE_SETTINGS)
+    kept = connection.execute(
+        "select value from raw.warehouse_settings where name = ?", [_ERASURE_FINGERPRINT]
+    ).fetchone()
+    if kept is None:
+        connection.execute(
+            "insert into raw.warehouse_settings values (?, ?)", [_ERASURE_FINGERPRINT, fingerprint]
+        )
+    elif kept[0] != fingerprint:
+        raise WarehouseError(
+            "the erasure key is not the one that this warehouse knows the erased by, and a file "
+            "that is loaded again would bring them back: put the old key back "
+            f"(MAILMART_ERASURE_KEY, else {resources.KEY_FILE})"
+        )
+    return key.encode()
+
+
+def _take_fingerprint(key: str, purpose: str = "mailmart profile key") -> str:
+    return hashlib.sha256(f"{purpose}\n{key}".encode()).hexdigest()

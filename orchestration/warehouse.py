@@ -12,6 +12,7 @@ import duckdb
 from pydantic import Field, PrivateAttr
 
 from orchestration.database import name_models_folder, open_warehouse
+from orchestration.forgetting import rewrite_if_due
 from orchestration.history import name_process
 from orchestration.lock import hold
 from orchestration.release import read_version
@@ -65,7 +66,17 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
             with self.connect() as connection:
                 keep_key(connection)
             with ExitStack() as self._at_end:
+                # The last thing of all: what else is done at the end may still read the file.
+                self._at_end.callback(self._rewrite, context)
                 yield self
+
+    def _rewrite(self, context: dg.InitResourceContext) -> None:
+        """Leave no freed block with what was erased; where that fails it stays due."""
+        try:
+            rewrite_if_due(self.file)
+        except (duckdb.Error, OSError) as error:
+            if context.log is not None:
+                context.log.error(f"the warehouse could not be written anew: {error}")
 
     @property
     def file(self) -> Path:

@@ -95,15 +95,32 @@ def deliver(
                 raise AssertionError(f"{name}: no module speaks to a {settings.kind}")
 
     outcomes = []
+    opened = {}
     for name, settings in selected.items():
         run = ledger.new_run(
             connection, run_id=run_id, destination=name, as_of=_utc(as_of), at=_utc(at)
         )
-        destination = (opener or open_configured)(name, settings)
+        destination = opened[name] = (opener or open_configured)(name, settings)
         delivery = _Delivery(connection, destination, settings, run, report or _silence, command)
         outcomes.append(_deliver(delivery, dry_run, confirmed_plan_id))
     connection.execute("drop table if exists temp.planned_changes")
+    if names is None and not dry_run:
+        _forget_erased(connection, opened.values())
     return outcomes
+
+
+def _forget_erased(
+    connection: duckdb.DuckDBPyConnection, destinations: Collection[Destination]
+) -> None:
+    """Let nothing here name the erased whom no destination holds any more.
+
+    The ledger comes last: a kill before it does all of it again.
+    """
+    profile_ids = ledger.find_removed_erased(connection)
+    if profile_ids:
+        for destination in destinations:
+            destination.forget(profile_ids)
+        ledger.forget(connection, profile_ids)
 
 
 def _deliver(delivery: _Delivery, dry_run: bool, confirmed_plan_id: str | None) -> DeliveryOutcome:

@@ -80,6 +80,13 @@ create table if not exists reverse_etl.refused_profiles (
     destination varchar, profile_id varchar, reason varchar, "at" timestamp
 );
 
+-- One row per profile that was erased and that a destination still has to remove, or that is still
+-- on record here.
+create table if not exists reverse_etl.erased_profiles (profile_id varchar, erased_at timestamp);
+
+-- One row per destination and erasure: how many receipts of delivered changes are no longer kept.
+create table if not exists reverse_etl.forgotten_receipts (destination varchar, delivered bigint);
+
 -- One row per change of the last delivery that is not settled: unanswered (outcome null), pending
 -- or failed. The destination may or may not have acted on it.
 create table if not exists reverse_etl.unsettled_changes (
@@ -92,6 +99,13 @@ create table if not exists reverse_etl.unsettled_changes (
 _HELD: tuple[tuple[Kind, str, tuple[str, ...], str], ...] = (
     ("profile", "acknowledged_profiles", ("profile_id",), "fingerprint"),
     ("segment_member", "acknowledged_members", ("segment", "profile_id"), "attribute"),
+)
+
+
+# Where a profile may be on record, the plans' examples apart.
+_TABLES_OF_PROFILES = (
+    *("receipts", "holdouts", "known_profiles", "acknowledged_profiles", "acknowledged_members"),
+    *("acknowledged_suppressions", "refused_profiles", "unsettled_changes"),
 )
 
 
@@ -346,6 +360,68 @@ def acknowledge(
         _note_refusals(connection, shipment.destination, at)
         _settle(connection, shipment)
         connection.execute("drop table answered_changes")
+
+
+def note_erased(connection: duckdb.DuckDBPyConnection, erased_at: datetime) -> None:
+    """Remember who of the temporary table `erased_profiles` is on record here.
+
+    Their removal is planned like any other, for they are in no desired state any more.
+    """
+    on_record = " union ".join(
+        f"select profile_id from reverse_etl.{table}" for table in _TABLES_OF_PROFILES
+    )
+    connection.execute(
+        f"""
+        insert into reverse_etl.erased_profiles
+        select profile_id, $erased_at
+        from temp.erased_profiles
+        where
+            profile_id in ({on_record})
+            and profile_id not in (select profile_id from reverse_etl.erased_profiles)
+        """,
+        {"erased_at": erased_at},
+    )
+
+
+def find_removed_erased(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Return the erased profiles of which no destination holds anything any more."""
+    rows = connection.execute(
+        """
+        select profile_id from reverse_etl.erased_profiles
+        where profile_id not in (
+            select profile_id from reverse_etl.acknowledged_profiles
+            union all
+            select profile_id from reverse_etl.acknowledged_members
+            union all
+            select profile_id from reverse_etl.unsettled_changes
+        )
+        """
+    ).fetchall()
+    return {profile_id for (profile_id,) in rows}
+
+
+def forget(connection: duckdb.DuckDBPyConnection, profile_ids: set[str]) -> None:
+    """Take profiles off the record, in one transaction."""
+    values = {"profile_ids": list(profile_ids)}
+    with transaction(connection):
+        connection.execute(
+            """
+            insert into reverse_etl.forgotten_receipts
+            select destination, count(*) from reverse_etl.receipts
+            where outcome = 'delivered' and list_contains($profile_ids, profile_id)
+            group by destination
+            """,
+            values,
+        )
+        for table in (*_TABLES_OF_PROFILES, "erased_profiles"):
+            connection.execute(
+                f"delete from reverse_etl.{table} where list_contains($profile_ids, profile_id)",
+                values,
+            )
+        connection.execute(
+            "update reverse_etl.plans set examples = [] where list_has_any(examples, $profile_ids)",
+            values,
+        )
 
 
 def close_run(

@@ -37,6 +37,9 @@ _COUNTS = """
         (
             select coalesce(sum(delivered), 0)::bigint from reverse_etl.runs
             where destination = $destination
+        ) - (
+            select coalesce(sum(delivered), 0)::bigint from reverse_etl.forgotten_receipts
+            where destination = $destination
         )
 """
 

@@ -281,7 +281,11 @@ select
     changes.action,
     changes.segment,
     changes.profile_id,
-    coalesce(changes.email, known_profiles.email) as email,
+    -- Who was erased is removed by id alone: the address is written down nowhere any more.
+    case
+        when changes.profile_id not in (select profile_id from reverse_etl.erased_profiles)
+        then coalesce(changes.email, known_profiles.email)
+    end as email,
     changes.attribute,
     changes.reason,
     changes.fingerprint,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, get_args
@@ -157,6 +157,13 @@ class Destination(Protocol):
         """Return where each delivery is that can still be seen there, by the id of its plan.
 
         None where a service does not show them.
+        """
+        ...
+
+    def forget(self, profile_ids: Collection[str]) -> None:
+        """Take profiles that were erased out of whatever deliveries are kept on this side.
+
+        Can be repeated: a run may be killed in between.
         """
         ...
 

@@ -7,11 +7,15 @@ import dagster as dg
 
 from ingestion import loader
 from ingestion.contract import TABLES
+from ingestion.erasure import Erased
+from orchestration.forgetting import forget
 from orchestration.progress import Report
+from orchestration.secret_key import keep_erasure_key, read_key
 from orchestration.warehouse import Warehouse
 
 GROUP = "ingestion"
 LANDING = dg.AssetKey("landing")
+_FILES_NAMED = 10
 
 landing_files = dg.AssetSpec(
     LANDING, group_name=GROUP, description="The files that somebody put into the landing folder."
@@ -47,6 +51,14 @@ def raw_tables(
             warehouse.started_at,
             lambda progress: report("loading files", progress.files_done, progress.files_total),
         )
+        # Before anything else reads them, whatever a door may say of the rest.
+        erased = forget(
+            connection,
+            profile_key=read_key(),
+            erasure_key=keep_erasure_key(connection),
+            as_of=warehouse.instant,
+            erased_at=warehouse.started_at,
+        )
     for warning in (*loaded.warnings, *(u.message for u in loaded.unknown_columns)):
         context.log.warning(warning)
     for problem in loaded.problems:
@@ -58,11 +70,28 @@ def raw_tables(
                 "files loaded": table.files_loaded,
                 "dagster/partition_row_count": table.rows_loaded,
                 "rows rejected": table.rows_rejected,
+                "rows erased": erased.rows.get(name, 0),
                 "problems": [p.message for p in loaded.problems if p.table == name],
                 "warnings": [
                     *(u.message for u in loaded.unknown_columns if u.table == name),
                     # What is about no table is told with the first.
-                    *(loaded.warnings if name == next(iter(loaded.tables)) else ()),
+                    *(
+                        (*loaded.warnings, *name_files(erased))
+                        if name == next(iter(loaded.tables))
+                        else ()
+                    ),
                 ],
             },
         )
+
+
+def name_files(erased: Erased) -> list[str]:
+    """Return what to say of landing files that still name people who were erased."""
+    if not erased.files:
+        return []
+    named = ", ".join(erased.files[:_FILES_NAMED])
+    more = len(erased.files) - _FILES_NAMED
+    return [
+        "people who were erased are still named in files of the landing folder, which are yours "
+        f"to delete: {named}" + (f", and {more:,} more" if more > 0 else "")
+    ]

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, takewhile
@@ -25,6 +25,9 @@ _FILES: dict[str, Kind] = {
     "suppressions.csv": "suppression",
 }
 _MANIFEST = "manifest.json"
+_FOLDER = r"\d{{8}}T\d{{6}}Z-{destination}-\d{{6,}}-([0-9a-f]{{12}})(-\d{{2,}})?"
+# In a manifest while erased people are being taken out of its files, and their number afterwards.
+_ERASING, _ERASED = "erasing", "erased_rows"
 
 # What makes a spreadsheet take a cell for a formula, also in full width (OWASP, "CSV Injection").
 # Apostrophes before it count as well, so that one taken away restores the text in every case.
@@ -82,9 +85,21 @@ class FileDestination:
         """Return the folders of a destination that nobody has taken out of the outbox yet."""
         if not self.outbox.is_dir():
             return {}
-        name = re.compile(rf"\d{{8}}T\d{{6}}Z-{destination}-\d{{6,}}-([0-9a-f]{{12}})(-\d{{2,}})?")
+        name = re.compile(_FOLDER.format(destination=re.escape(destination)))
         found = ((name.fullmatch(folder.name), folder) for folder in sorted(self.outbox.iterdir()))
         return {match[1]: str(folder) for match, folder in found if match}
+
+    def forget(self, profile_ids: Collection[str]) -> None:
+        """Take the rows that name erased people out of all folders that are still there.
+
+        What is left keeps its bytes. Only erasure writes to a folder that somebody may be reading:
+        each file is replaced as a whole, and the manifest says so before and after.
+        """
+        if not self.outbox.is_dir():
+            return
+        for folder in sorted(self.outbox.iterdir()):
+            if re.fullmatch(_FOLDER.format(destination=".+"), folder.name):
+                _forget(folder, profile_ids)
 
     def place(self, shipment: Shipment) -> str:
         """Return the folder's path."""
@@ -229,6 +244,11 @@ def _counts(shipment: Shipment, kind: Kind) -> dict[str, Any]:
         order by all
         """
     ).fetchall()
+    return _tally(kind, rows)
+
+
+def _tally(kind: Kind, rows: Sequence[tuple[str | None, str, int]]) -> dict[str, Any]:
+    """Sum up rows of segment, action and count as a manifest has them."""
     actions: dict[str, int] = {}
     segments: dict[str, dict[str, int]] = {}
     for segment, action, changes in rows:
@@ -239,6 +259,107 @@ def _counts(shipment: Shipment, kind: Kind) -> dict[str, Any]:
     if kind == "segment_member":
         counts["segments"] = segments
     return counts
+
+
+def _forget(folder: Path, profile_ids: Collection[str]) -> None:
+    manifest = _read_manifest(folder)
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.execute(
+            "create table erased as select unnest(?) as profile_id", [[*profile_ids]]
+        )
+        named = {
+            name: _count_named(connection, folder / name)
+            for name in _FILES
+            if (folder / name).exists()
+        }
+        if not any(named.values()) and _ERASING not in manifest:
+            return
+        # Somebody may have taken the manifest already; then there is none to keep right.
+        if manifest:
+            _replace_manifest(folder, {**manifest, _ERASING: True})
+        for name, rows in named.items():
+            if rows:
+                _leave_out(connection, folder / name)
+        if manifest:
+            counted = {name: _recount(connection, folder / name) for name in named}
+            manifest.pop(_ERASING, None)
+            manifest["files"] = {**manifest.get("files", {}), **counted}
+            manifest["neutralised_cells"] = sum(
+                _count_neutralised(connection, folder / name) for name in named
+            )
+            manifest[_ERASED] = manifest.get(_ERASED, 0) + sum(named.values())
+            _replace_manifest(folder, manifest)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest, empty where somebody has taken it away or broken it."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def _replace_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    draft = folder / f".{_MANIFEST}.tmp"
+    draft.write_text(text, encoding="utf-8")
+    _flush(draft)
+    draft.replace(folder / _MANIFEST)
+    _flush(folder)
+
+
+# A cell that is not there is empty, an empty text is quoted: as the files were written.
+_READ = (
+    "read_csv($path, header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"',"
+    " allow_quoted_nulls = false, new_line = '\\r\\n')"
+)
+# A removal by id alone names nobody.
+_NAMED = "profile_id in (select profile_id from erased) and email is not null"
+
+
+def _count_named(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    ((rows,),) = connection.execute(
+        f"select count(*) from {_READ} where {_NAMED}", {"path": str(path)}
+    ).fetchall()
+    return int(rows)
+
+
+def _leave_out(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    draft = path.with_name(f".{path.name}.tmp")
+    connection.execute(
+        f"""
+        copy (select * from {_READ} where ({_NAMED}) is not true)
+        to $draft (format csv, header, new_line '\r\n')
+        """,
+        {"path": str(path), "draft": str(draft)},
+    )
+    _flush(draft)
+    draft.replace(path)
+
+
+def _recount(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, Any]:
+    segment = "segment" if _FILES[path.name] == "segment_member" else "null"
+    rows = connection.execute(
+        f"select {segment}, action, count(*) from {_READ} group by all order by all",
+        {"path": str(path)},
+    ).fetchall()
+    return {
+        **_tally(_FILES[path.name], rows),
+        "bytes": path.stat().st_size,
+        "sha256": _sha256(path),
+    }
+
+
+def _count_neutralised(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    ((cells,),) = connection.execute(
+        f"""
+        select count(*) filter (where starts_with(cell, chr(39)) and {_is_executable("cell")})
+        from (select unnest([*columns(*)]) as cell from {_READ})
+        """,
+        {"path": str(path)},
+    ).fetchall()
+    return int(cells)
 
 
 def _is_whole(folder: Path, shipment: Shipment) -> bool:

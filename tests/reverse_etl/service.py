@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -37,6 +37,7 @@ class Service:
         self.received: list[tuple[str, str, str]] = []
         self.acknowledged: dict[tuple[str, ...], tuple[Any, ...]] = {}
         self.repeated: list[tuple[str, ...]] = []
+        self.forgotten: set[str] = set()
         self.answers: Callable[[str, Row], Answer] = lambda kind, row: ("delivered", None)
         self.breaks_after: int | None = None
         self.is_killed_after: int | None = None
@@ -69,6 +70,9 @@ class Service:
 
     def find_deliveries(self, destination: str) -> Mapping[str, str]:
         return {}
+
+    def forget(self, profile_ids: Collection[str]) -> None:
+        self.forgotten.update(profile_ids)
 
     def place(self, shipment: Shipment) -> str:
         return "the service"

@@ -1,0 +1,175 @@
+"""Who asked to be forgotten leaves every table at once; what names them goes with the file.
+
+The raw tables are ingestion's to clean and the ledger delivery's; here it is seen to that all of
+it, and all that was made of it, happens together or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from ingestion import erasure
+from ingestion.erasure import Erased
+from ingestion.schema import prepare
+from ingestion.values import quote
+from orchestration.database import open_warehouse
+from reverse_etl import ledger
+
+_REWRITE_DUE = "rewrite_due"
+# The rooms that own these forget in their own way.
+_OWNED_SCHEMAS = ("raw", "reverse_etl")
+
+
+def forget(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    profile_key: str,
+    erasure_key: bytes,
+    as_of: datetime,
+    erased_at: datetime,
+) -> Erased:
+    """Take out of the warehouse who asked for it by `as_of`, and who came back since.
+
+    Times are naive UTC. Raw tables, all that was made of them, and scores lose the person in one
+    transaction; the ledger of deliveries keeps what a destination needs to be told, until it was.
+    """
+    ledger.prepare(connection)
+    connection.begin()
+    try:
+        erased = erasure.erase(connection, key=erasure_key, as_of=as_of, erased_at=erased_at)
+        if erased.rows:
+            _find_profiles(connection, profile_key)
+            _purge_derived(connection)
+            ledger.note_erased(connection, erased_at)
+            connection.execute(
+                "insert or ignore into raw.warehouse_settings values (?, 'true')", [_REWRITE_DUE]
+            )
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+    return erased
+
+
+def file_request(connection: duckdb.DuckDBPyConnection, email: str, requested_at: datetime) -> bool:
+    """Ask for an address to be erased by the next run as of then or later, as a file would.
+
+    The time is naive UTC. Tells whether the raw tables know the address now.
+    """
+    prepare(connection)
+    connection.execute(
+        "insert into raw.erasure_requests (email, requested_at, _loaded_at) values ($1, $2, $2)",
+        [email, requested_at],
+    )
+    return erasure.is_known(connection, email)
+
+
+def _find_profiles(connection: duckdb.DuckDBPyConnection, profile_key: str) -> None:
+    """Make `erased_profiles (profile_id)`; the id is the keyed hash of the address, as in dbt."""
+    connection.execute(
+        """
+        create or replace temp table erased_profiles as
+        select sha256($key || ':' || email) as profile_id, email from erased_addresses
+        """,
+        {"key": profile_key},
+    )
+
+
+def _purge_derived(connection: duckdb.DuckDBPyConnection) -> None:
+    """Delete the erased from every table that names people by id, address or key."""
+    tables: dict[tuple[str, str], set[str]] = {}
+    for schema, table, column in connection.execute(
+        """
+        select columns.schema_name, columns.table_name, columns.column_name
+        from duckdb_columns() as columns
+        inner join duckdb_tables() as tables using (database_name, schema_name, table_name)
+        where
+            columns.database_name = current_database()
+            and not list_contains(?, columns.schema_name)
+            and not tables.temporary
+            and columns.column_name in ('profile_id', 'profile_key', 'email')
+        order by all
+        """,
+        [list(_OWNED_SCHEMAS)],
+    ).fetchall():
+        tables.setdefault((schema, table), set()).add(column)
+    # Keys are short numbers that only the newest build can tell.
+    names = {"profile_id": "profile_id", "email": "email"}
+    if {"profile_key", "email"} <= tables.get(("intermediate", "int_profiles__resolved"), set()):
+        connection.execute(
+            """
+            create or replace temp table erased_keys as
+            select profile_key from intermediate.int_profiles__resolved
+            where email in (select email from erased_addresses)
+            """
+        )
+        names["profile_key"] = "profile_key"
+    for (schema, table), columns in tables.items():
+        named = " or ".join(
+            f"{name} in (select {name} from"
+            f" {'erased_keys' if name == 'profile_key' else 'erased_profiles'})"
+            for name in sorted(columns & names.keys())
+        )
+        if named:
+            connection.execute(f"delete from {quote(schema)}.{quote(table)} where {named}")
+
+
+def needs_rewrite(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether freed blocks of the file may still hold what was erased."""
+    there = connection.execute(
+        "select 1 from duckdb_tables() where database_name = current_database()"
+        " and schema_name = 'raw' and table_name = 'warehouse_settings'"
+    ).fetchone()
+    return bool(
+        there
+        and connection.execute(
+            "select 1 from raw.warehouse_settings where name = ?", [_REWRITE_DUE]
+        ).fetchone()
+    )
+
+
+def rewrite_if_due(warehouse: Path) -> None:
+    """Write the warehouse to a new file that takes the old one's place, where one is due.
+
+    The caller holds the warehouse, and no connection to it is open. It is the old file or the new
+    one at any instant. Raises what DuckDB or the disk says; then the old one stays, and due.
+    """
+    draft = warehouse.with_name(f".{warehouse.name}.rewritten")
+    draft.unlink(missing_ok=True)
+    with open_warehouse(warehouse) as connection:
+        if not needs_rewrite(connection):
+            return
+        # What a killed run left in the write-ahead log belongs to the file before it is replaced.
+        connection.execute("checkpoint")
+    try:
+        with duckdb.connect() as connection:
+            connection.execute("set async_threads = 0")
+            connection.execute(f"attach {_text(warehouse)} as {quote(warehouse.stem)} (read_only)")
+            connection.execute(f"attach {_text(draft)} as rewritten")
+            connection.execute(f"copy from database {quote(warehouse.stem)} to rewritten")
+            connection.execute(
+                "delete from rewritten.raw.warehouse_settings where name = ?", [_REWRITE_DUE]
+            )
+            connection.execute("detach rewritten")
+        _flush(draft)
+        draft.replace(warehouse)
+        _flush(warehouse.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _text(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file or the names in a folder are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

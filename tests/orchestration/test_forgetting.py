@@ -1,0 +1,184 @@
+"""Who asks to be forgotten is in no table, file or log one run later, and does not come back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.orchestration import shop
+from tests.orchestration.checkout import Place
+from tests.orchestration.conftest import FirstRun
+
+ADDRESS, NAME = b"ada@tuesday.example", b"Augusta Ada"
+
+
+def find_words(folder: Path, *words: bytes) -> list[str]:
+    """Return the files of a folder whose raw bytes hold one of the words, letter case ignored."""
+    return sorted(
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and any(word.lower() in path.read_bytes().lower() for word in words)
+    )
+
+
+def find_tables(place: Place, *words: str) -> list[str]:
+    """Return the tables in whose decoded rows one of the words stands, letter case ignored."""
+    with duckdb.connect(str(place.warehouse), read_only=True) as connection:
+        tables = connection.execute(
+            "select format('{}.{}', schema_name, table_name) from duckdb_tables() order by all"
+        ).fetchall()
+        return [
+            table
+            for (table,) in tables
+            for ((found,),) in [
+                connection.execute(
+                    f"select count(*) from {table} as row where exists ("
+                    " select 1 from (select unnest($words) as word)"
+                    " where contains(lower(row::varchar), lower(word)))",
+                    {"words": list(words)},
+                ).fetchall()
+            ]
+            if found
+        ]
+
+
+@pytest.fixture
+def place(first_run: FirstRun, tmp_path: Path) -> Place:
+    """Ada's shop, delivered on Tuesday, in a folder and a checkout of this test's own."""
+    checkout = first_run.place.checkout.copied(tmp_path / "checkout")
+    place = first_run.place.copied(tmp_path / "shop")
+    return Place(checkout, place.folder)
+
+
+def request_erasure(place: Place) -> None:
+    place.put(
+        "erasure_requests/1.csv",
+        "email,requested_at",
+        " ADA@Tuesday.example,2026-03-03T12:00:00Z",
+    )
+
+
+def test_one_run_after_the_request_nothing_names_the_person(place: Place) -> None:
+    place.put(
+        "contacts/more.csv",
+        "contact_id,email,first_name,updated_at",
+        "1,ada@tuesday.example,Augusta Ada,2026-02-01T00:00:00Z",
+        "1,ada@tuesday.example,Augusta Ada,someday",
+    )
+    run = place.run(shop.TUESDAY)
+    assert run.status == 0, run.err
+    assert find_words(place.folder, ADDRESS, NAME) != []
+    assert find_tables(place, "ada@tuesday.example") != []
+    ((profile_id,),) = place.rows("select profile_id from sync.profiles")
+
+    request_erasure(place)
+    run = place.run(shop.WEDNESDAY)
+
+    assert run.status == 0, run.err
+    assert (
+        "people who were erased are still named in files of the landing folder, which are yours to "
+        "delete: consents/2026.csv, contacts/crm.csv, contacts/more.csv, "
+        "email_events/2026-03-01.ndjson, erasure_requests/1.csv, web_events/2026-03-02.csv"
+    ) in " ".join(f"{run.err} {run.out}".split())
+    # The newer row of the contact has no birthday, so she was in one segment; nobody else was told of.
+    assert "2 of 2 changes delivered (profiles: 1 remove; segment members: 1 remove)" in run.out
+    assert find_tables(place, "ada@tuesday.example", "Augusta Ada", str(profile_id)) == []
+    shutil.rmtree(place.landing)
+    assert find_words(place.folder, ADDRESS, NAME) == []
+    assert find_words(place.checkout.root, ADDRESS, NAME) == []
+
+
+@pytest.mark.slow
+def test_what_is_taken_out_leaves_the_other_rows_of_a_delivery_as_they_were(place: Place) -> None:
+    place.put(
+        "consents/dee.csv",
+        "email,purpose,status,recorded_at",
+        "dee@tuesday.example,email_marketing,granted,2026-03-03T05:00:00Z",
+    )
+    assert place.run("2026-03-03T07:00:00Z").status == 0
+    first, second = (place.outbox / name for name in place.deliveries())
+    untouched = (second / "profiles.csv").read_bytes()
+    assert b"dee@" in untouched
+
+    request_erasure(place)
+    assert place.run(shop.WEDNESDAY).status == 0
+
+    assert (second / "profiles.csv").read_bytes() == untouched
+    emptied = (first / "profiles.csv").read_text(encoding="utf-8").splitlines()
+    manifest = json.loads((first / "manifest.json").read_text(encoding="utf-8"))
+    assert [line.split(",")[:3] for line in emptied] == [["action", "profile_id", "email"]]
+    assert manifest["erased_rows"] == 3
+    assert "erasing" not in manifest
+    assert {name: entry["rows"] for name, entry in manifest["files"].items()} == {
+        "profiles.csv": 0,
+        "segment_members.csv": 0,
+        "suppressions.csv": 0,
+    }
+    assert all(
+        hashlib.sha256((first / name).read_bytes()).hexdigest() == entry["sha256"]
+        for name, entry in manifest["files"].items()
+    )
+
+
+@pytest.mark.slow
+def test_a_file_that_is_loaded_again_brings_nobody_back(place: Place) -> None:
+    request_erasure(place)
+    assert place.run(shop.WEDNESDAY).status == 0
+    for file in [*place.landing.rglob("*.csv"), *place.landing.rglob("*.ndjson")]:
+        file.rename(file.with_name(f"again-{file.name}"))
+
+    run = place.run("2026-03-05T06:00:00Z")
+
+    assert run.status == 0, run.err
+    assert find_tables(place, "ada@tuesday.example") == []
+    # Bo, Cy and Dee came twice, and are themselves.
+    assert place.rows("select count(*) from marts.dim_profiles") == [(3,)]
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_instant_leaves_an_erasure_that_the_next_run_ends(
+    place: Place, tmp_path: Path
+) -> None:
+    chance = random.Random(3)
+    began = time.monotonic()
+    assert place.copied(tmp_path / "whole").run(shop.WEDNESDAY).status == 0
+    whole = time.monotonic() - began
+    for attempt in range(6):
+        killed = place.copied(tmp_path / f"killed-{attempt}")
+        request_erasure(killed)
+        process = killed.checkout.start("mailmart", *killed.run_arguments(shop.WEDNESDAY))
+        time.sleep(chance.uniform(0.3, 1) * whole)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+        run = killed.run(shop.WEDNESDAY)
+
+        assert run.status == 0, run.err
+        shutil.rmtree(killed.landing)
+        assert find_tables(killed, "ada@tuesday.example") == []
+        assert find_words(killed.folder, ADDRESS) == []
+        assert killed.rows("select count(*) from marts.dim_profiles") == [(3,)]
+
+
+def test_a_request_is_filed_from_the_command_line(place: Place) -> None:
+    ended = place.checkout.mailmart(
+        "erase", "--email", "Ada@tuesday.example", "--warehouse", place.warehouse
+    )
+
+    assert ended.status == 0, ended.err
+    assert "until then nobody is told of them" in ended.out
+    assert "no row here" not in ended.out
+    assert place.rows("select email from raw.erasure_requests") == [("Ada@tuesday.example",)]
+    # The build is of before the request, which delivery hears all the same.
+    sync = place.sync()
+    assert "Ada" not in sync.out + sync.err
+    assert sync.status == 3
