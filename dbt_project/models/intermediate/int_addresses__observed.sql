@@ -5,6 +5,10 @@ email_events as (
     where occurred_at <= {{ as_of() }}
 ),
 
+normalised as (
+    select * from {{ ref('int_addresses__normalised') }}
+),
+
 visitors as (
     select * from {{ ref('int_visitors__observed') }}
     where email is not null
@@ -29,12 +33,21 @@ erased_addresses as (
 ),
 
 -- Each table on its own first: there are far fewer addresses than events.
-observed as (
+written as (
     select
-        email,
+        written_email,
         min(occurred_at) as first_seen_at
     from email_events
-    group by email
+    group by written_email
+),
+
+observed as (
+    select
+        normalised.email,
+        min(written.first_seen_at) as first_seen_at
+    from written
+    inner join normalised on written.written_email = normalised.written_email
+    group by normalised.email
     union all
     select
         email,

@@ -3,15 +3,11 @@
     the exact rules. The relations are named twice rather than imported once: a wide CTE
     with two readers would be kept in memory whole.
 -#}
-{%- set content = ['email', 'message_id', 'event_type', 'occurred_at', 'url'] -%}
+{%- set content = ['profile_key', 'message_id', 'event_type', 'occurred_at', 'url'] -%}
 with
 
 repeated_hashes as (
     select * from {{ ref('int_email_events__repeated') }}
-),
-
-profiles as (
-    select * from {{ ref('int_profiles__resolved') }}
 ),
 
 single_events as (
@@ -47,7 +43,7 @@ numbered_by_id as (
     select
         *,
         row_number() over (
-            partition by email, provider, event_id
+            partition by profile_key, provider, event_id
             order by
                 occurred_at asc,
                 message_id asc nulls last,
@@ -58,9 +54,9 @@ numbered_by_id as (
     where content_copy = 1
 ),
 
-distinct_events as (
+final as (
     select
-        email,
+        profile_key,
         event_type,
         message_id,
         campaign_id,
@@ -72,7 +68,7 @@ distinct_events as (
     from single_events
     union all
     select
-        email,
+        profile_key,
         event_type,
         message_id,
         campaign_id,
@@ -83,21 +79,6 @@ distinct_events as (
         occurred_at
     from numbered_by_id
     where id_copy = 1 or provider is null or event_id is null
-),
-
-final as (
-    select
-        profiles.profile_key,
-        distinct_events.event_type,
-        distinct_events.message_id,
-        distinct_events.campaign_id,
-        distinct_events.url,
-        distinct_events.user_agent,
-        distinct_events.bounce_type,
-        distinct_events.is_flagged,
-        distinct_events.occurred_at
-    from distinct_events
-    inner join profiles on distinct_events.email = profiles.email
 )
 
 select * from final

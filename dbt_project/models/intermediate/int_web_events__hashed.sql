@@ -3,43 +3,60 @@ with
 
 events as (
     select * from {{ ref('stg_web__events') }}
-    where
-        occurred_at <= {{ as_of() }}
-        and (anonymous_id is not null or email is not null)
+    where occurred_at <= {{ as_of() }}
 ),
 
+profiles as (
+    select * from {{ ref('int_profiles__resolved') }}
+),
+
+addresses as (
+    select
+        normalised.written_email,
+        profiles.profile_key
+    from {{ ref('int_addresses__normalised') }} as normalised
+    left join profiles on normalised.email = profiles.email
+    where normalised.is_valid
+),
+
+-- With an address that is not valid the visitor stays an anonymous one; with one that has
+-- no profile the event is nobody's.
 final as (
     select
-        event_id,
-        event_type,
-        anonymous_id,
-        email,
-        session_id,
-        url,
-        referrer,
-        utm_source,
-        utm_medium,
-        utm_campaign,
-        product_id,
-        category,
-        device_type,
-        country,
-        region,
-        city,
-        properties,
-        quantity,
-        unit_price,
-        occurred_at,
-        loaded_at,
+        addresses.profile_key as own_profile_key,
+        events.event_id,
+        events.event_type,
+        events.anonymous_id,
+        events.session_id,
+        events.url,
+        events.referrer,
+        events.utm_source,
+        events.utm_medium,
+        events.utm_campaign,
+        events.product_id,
+        events.category,
+        events.device_type,
+        events.country,
+        events.region,
+        events.city,
+        events.properties,
+        events.quantity,
+        events.unit_price,
+        events.occurred_at,
         {{ row_hash([
-            'anonymous_id', 'event_type', 'occurred_at', 'url', 'product_id',
-            'case when anonymous_id is null then email end',
+            'events.anonymous_id', 'events.event_type', 'events.occurred_at', 'events.url',
+            'events.product_id',
+            'case when events.anonymous_id is null then addresses.profile_key end',
         ]) }} as content_hash,
         case
-            when event_id is not null
-                then {{ row_hash(['anonymous_id', 'event_id']) }}
+            when events.event_id is not null
+                then {{ row_hash(['events.anonymous_id', 'events.event_id']) }}
         end as id_hash
     from events
+    left join addresses on events.written_email = addresses.written_email
+    where
+        addresses.profile_key is not null
+        or (addresses.written_email is null and events.anonymous_id is not null)
 )
 
 select * from final

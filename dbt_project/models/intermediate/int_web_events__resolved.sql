@@ -1,11 +1,11 @@
 {#- Written like int_email_events__deduplicated, and for the same reason. -#}
 {%- set content = [
-    'anonymous_id', 'email', 'event_type', 'occurred_at', 'url', 'product_id',
+    'anonymous_id', 'own_profile_key', 'event_type', 'occurred_at', 'url', 'product_id',
 ] -%}
 {%- set columns = [
-    'anonymous_id', 'email', 'event_type', 'session_id', 'url', 'referrer', 'utm_source',
-    'utm_medium', 'utm_campaign', 'product_id', 'category', 'device_type', 'country',
-    'region', 'city', 'quantity', 'unit_price', 'occurred_at',
+    'own_profile_key', 'event_type', 'anonymous_id', 'session_id', 'url', 'referrer',
+    'utm_source', 'utm_medium', 'utm_campaign', 'product_id', 'category', 'device_type',
+    'country', 'region', 'city', 'quantity', 'unit_price', 'occurred_at',
 ] -%}
 with
 
@@ -62,7 +62,7 @@ numbered_by_id as (
     select
         *,
         row_number() over (
-            partition by anonymous_id, email, event_id
+            partition by anonymous_id, own_profile_key, event_id
             order by
                 occurred_at asc,
                 event_type asc,
@@ -86,15 +86,12 @@ distinct_events as (
 owned as (
     select
         distinct_events.*,
-        case
-            when distinct_events.email is null then visitors.profile_key
-            else profiles.profile_key
-        end as profile_key,
-        distinct_events.email is null as is_stitched,
+        coalesce(distinct_events.own_profile_key, visitors.profile_key) as profile_key,
+        distinct_events.own_profile_key is null as is_stitched,
         -- Before the log-in nobody could tell whose event it was.
         case
             when
-                distinct_events.email is null
+                distinct_events.own_profile_key is null
                 and visitors.identified_at > distinct_events.occurred_at
                 then visitors.identified_at
             else distinct_events.occurred_at
@@ -103,8 +100,7 @@ owned as (
     left join visitors
         on
             distinct_events.anonymous_id = visitors.anonymous_id
-            and distinct_events.email is null
-    left join profiles on distinct_events.email = profiles.email
+            and distinct_events.own_profile_key is null
 ),
 
 final as (

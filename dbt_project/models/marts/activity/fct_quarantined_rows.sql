@@ -1,23 +1,32 @@
 with
 
+addresses as (
+    select * from {{ ref('int_addresses__normalised') }}
+),
+
 email_events as (
     select
         'email_events' as source_table,
-        event_id as source_key,
-        email,
-        occurred_at
-    from {{ ref('stg_email__events') }}
-    where occurred_at <= {{ as_of() }}
+        events.event_id as source_key,
+        events.occurred_at
+    from {{ ref('stg_email__events') }} as events
+    inner join addresses on events.written_email = addresses.written_email
+    where events.occurred_at <= {{ as_of() }} and not addresses.is_valid
 ),
 
 -- Of web events only those are left out that have no visitor either.
 web_events as (
     select
         'web_events' as source_table,
-        event_id as source_key,
-        occurred_at
-    from {{ ref('stg_web__events') }}
-    where occurred_at <= {{ as_of() }} and anonymous_id is null and email is null
+        events.event_id as source_key,
+        events.occurred_at
+    from {{ ref('stg_web__events') }} as events
+    left join addresses
+        on events.written_email = addresses.written_email and addresses.is_valid
+    where
+        events.occurred_at <= {{ as_of() }}
+        and events.anonymous_id is null
+        and addresses.written_email is null
 ),
 
 orders as (
@@ -61,8 +70,6 @@ erasure_requests as (
 ),
 
 addressed as (
-    select * from email_events
-    union all
     select * from orders
     union all
     select * from contacts
@@ -79,6 +86,12 @@ left_out as (
         occurred_at
     from addressed
     where not {{ is_valid_email('email') }}
+    union all
+    select
+        source_table,
+        source_key,
+        occurred_at
+    from email_events
     union all
     select
         source_table,

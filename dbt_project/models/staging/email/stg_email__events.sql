@@ -8,6 +8,7 @@ final as (
     select
         nullif(event_id, '') as event_id,
         lower(trim(event_type)) as event_type,
+        email as written_email,
         {{ normalise_email('email') }} as email,
         nullif(message_id, '') as message_id,
         nullif(campaign_id, '') as campaign_id,

@@ -4,22 +4,12 @@ source as (
     select * from {{ source('raw', 'web_events') }}
 ),
 
-normalised as (
-    select
-        *,
-        {{ normalise_email('email') }} as normalised_email
-    from source
-),
-
 final as (
     select
         nullif(event_id, '') as event_id,
         event_type,
         nullif(anonymous_id, '') as anonymous_id,
-        -- With an address that is not valid the visitor stays an anonymous one.
-        case
-            when {{ is_valid_email('normalised_email') }} then normalised_email
-        end as email,
+        email as written_email,
         nullif(session_id, '') as session_id,
         nullif(url, '') as url,
         nullif(referrer, '') as referrer,
@@ -37,7 +27,7 @@ final as (
         unit_price,
         occurred_at,
         _loaded_at as loaded_at
-    from normalised
+    from source
 )
 
 select * from final

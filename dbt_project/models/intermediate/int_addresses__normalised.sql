@@ -1,0 +1,40 @@
+{#-
+    There are far fewer addresses than events: to normalise each once and to look it up by
+    its text is cheaper than to do so for each event.
+-#}
+with
+
+email_events as (
+    select * from {{ ref('stg_email__events') }}
+),
+
+web_events as (
+    select * from {{ ref('stg_web__events') }}
+),
+
+written as (
+    select written_email from email_events
+    where written_email is not null
+    group by written_email
+    union distinct
+    select written_email from web_events
+    where written_email is not null
+    group by written_email
+),
+
+normalised as (
+    select
+        written_email,
+        {{ normalise_email('written_email') }} as email
+    from written
+),
+
+final as (
+    select
+        written_email,
+        email,
+        {{ is_valid_email('email') }} as is_valid
+    from normalised
+)
+
+select * from final
