@@ -5,35 +5,79 @@ campaigns as (
     where is_newest
 ),
 
-events as (
-    select
-        *,
-        -- Two people may have been sent one message id.
-        profile_id || message_key as recipient_message
-    from {{ ref('fct_email_events') }}
+engagements as (
+    select * from {{ ref('int_email_events__classified') }}
     where campaign_id is not null
+),
+
+other_events as (
+    select * from {{ ref('int_email_events__deduplicated') }}
+    where campaign_id is not null and event_type not in ('open', 'click')
+),
+
+-- Two people may have been sent one message id: each has a message of their own.
+recipient_messages as (
+    select
+        campaign_id,
+        event_type,
+        count(*) as engagements,
+        count(case when is_human then 1 end) as human_engagements
+    from engagements
+    group by campaign_id, event_type, profile_key, message_key
+),
+
+counted as (
+    select
+        campaign_id,
+        event_type,
+        sum(engagements) as events,
+        sum(human_engagements) as human_events,
+        count(*) as messages,
+        count(case when human_engagements > 0 then 1 end) as human_messages
+    from recipient_messages
+    group by campaign_id, event_type
+    union all
+    select
+        campaign_id,
+        event_type,
+        count(*) as events,
+        0 as human_events,
+        0 as messages,
+        0 as human_messages
+    from other_events
+    group by campaign_id, event_type
 ),
 
 measured as (
     select
         campaign_id,
-        count(case when event_type = 'sent' then 1 end) as sent,
-        count(case when event_type = 'delivered' then 1 end) as delivered,
         {%- for event_type, measure in [('open', 'opens'), ('click', 'clicks')] %}
-        {%- set is_it = "event_type = '" ~ event_type ~ "'" %}
-        count(case when {{ is_it }} then 1 end) as {{ measure }}_total,
-        count(distinct case when {{ is_it }} then recipient_message end)
-            as {{ measure }}_unique,
-        count(case when {{ is_it }} and is_human then 1 end) as {{ measure }}_human,
-        count(distinct case when {{ is_it }} and is_human then recipient_message end)
-            as {{ measure }}_human_unique,
-        count(case when {{ is_it }} and not is_human then 1 end)
-            as {{ measure }}_machine,
+        {%- for column, suffix in [
+            ('events', 'total'),
+            ('messages', 'unique'),
+            ('human_events', 'human'),
+            ('human_messages', 'human_unique'),
+            ('events - human_events', 'machine'),
+        ] %}
+        cast(
+            sum(case when event_type = '{{ event_type }}' then {{ column }} else 0 end)
+            as {{ dbt.type_bigint() }}
+        ) as {{ measure }}_{{ suffix }},
         {%- endfor %}
-        count(case when event_type = 'bounce' then 1 end) as bounces,
-        count(case when event_type = 'complaint' then 1 end) as complaints,
-        count(case when event_type = 'unsubscribe' then 1 end) as unsubscribes
-    from events
+        {%- endfor %}
+        {%- for event_type, measure in [
+            ('sent', 'sent'),
+            ('delivered', 'delivered'),
+            ('bounce', 'bounces'),
+            ('complaint', 'complaints'),
+            ('unsubscribe', 'unsubscribes'),
+        ] %}
+        cast(
+            sum(case when event_type = '{{ event_type }}' then events else 0 end)
+            as {{ dbt.type_bigint() }}
+        ) as {{ measure }}{{ "," if not loop.last }}
+        {%- endfor %}
+    from counted
     group by campaign_id
 ),
 
