@@ -5,19 +5,29 @@ events as (
     where event_type in ('sent', 'delivered') and message_id is not null
 ),
 
+reported as (
+    select
+        profile_key,
+        message_id,
+        min(case when event_type = 'sent' then occurred_at end) as sent_at,
+        min(case when event_type = 'delivered' then occurred_at end) as delivered_at
+    from events
+    group by profile_key, message_id
+),
+
 final as (
     select
         profile_key,
         message_id,
         -- Where nobody reported the sending, the delivery stands for it.
-        coalesce(
-            min(case when event_type = 'sent' then occurred_at end), min(occurred_at)
-        ) as sent_at,
-        min(case when event_type = 'delivered' then occurred_at end) as delivered_at,
+        coalesce(sent_at, delivered_at) as sent_at,
+        delivered_at,
         -- A send may be told of later than the delivery: what is known first counts.
-        min(occurred_at) as received_at
-    from events
-    group by profile_key, message_id
+        case
+            when sent_at is null or delivered_at < sent_at then delivered_at
+            else sent_at
+        end as received_at
+    from reported
 )
 
 select * from final
