@@ -99,6 +99,8 @@ summed as (
         known_from
     from changes
     group by profile_key, known_from
+    -- An order that is only told of anew comes and goes at one instant.
+    having sum(orders) <> 0 or sum(emails_opened + links_clicked + visit_days) > 0
 ),
 
 final as (
