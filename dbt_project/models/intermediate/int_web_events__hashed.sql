@@ -19,11 +19,11 @@ addresses as (
     where normalised.is_valid
 ),
 
--- With an address that is not valid the visitor stays an anonymous one; with one that has
--- no profile the event is nobody's.
+-- With an address that is not valid the visitor stays an anonymous one.
 final as (
     select
         addresses.profile_key as own_profile_key,
+        addresses.written_email is not null as has_own_address,
         events.event_id,
         events.event_type,
         events.anonymous_id,
@@ -44,8 +44,8 @@ final as (
         events.unit_price,
         events.occurred_at,
         {{ row_hash([
-            'events.anonymous_id', 'events.event_type', 'events.occurred_at', 'events.url',
-            'events.product_id',
+            'events.anonymous_id', 'events.event_type', 'events.occurred_at',
+            'events.url', 'events.product_id',
             'case when events.anonymous_id is null then addresses.profile_key end',
         ]) }} as content_hash,
         case
@@ -54,9 +54,6 @@ final as (
         end as id_hash
     from events
     left join addresses on events.written_email = addresses.written_email
-    where
-        addresses.profile_key is not null
-        or (addresses.written_email is null and events.anonymous_id is not null)
 )
 
 select * from final

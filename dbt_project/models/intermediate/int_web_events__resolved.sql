@@ -1,11 +1,13 @@
 {#- Written like int_email_events__deduplicated, and for the same reason. -#}
 {%- set content = [
-    'anonymous_id', 'own_profile_key', 'event_type', 'occurred_at', 'url', 'product_id',
+    'anonymous_id', 'has_own_address', 'own_profile_key', 'event_type', 'occurred_at',
+    'url', 'product_id',
 ] -%}
 {%- set columns = [
-    'own_profile_key', 'event_type', 'anonymous_id', 'session_id', 'url', 'referrer',
-    'utm_source', 'utm_medium', 'utm_campaign', 'product_id', 'category', 'device_type',
-    'country', 'region', 'city', 'quantity', 'unit_price', 'occurred_at',
+    'own_profile_key', 'has_own_address', 'event_type', 'anonymous_id', 'session_id',
+    'url', 'referrer', 'utm_source', 'utm_medium', 'utm_campaign', 'product_id',
+    'category', 'device_type', 'country', 'region', 'city', 'quantity', 'unit_price',
+    'occurred_at',
 ] -%}
 with
 
@@ -62,7 +64,7 @@ numbered_by_id as (
     select
         *,
         row_number() over (
-            partition by anonymous_id, own_profile_key, event_id
+            partition by anonymous_id, has_own_address, own_profile_key, event_id
             order by
                 occurred_at asc,
                 event_type asc,
@@ -87,11 +89,11 @@ owned as (
     select
         distinct_events.*,
         coalesce(distinct_events.own_profile_key, visitors.profile_key) as profile_key,
-        distinct_events.own_profile_key is null as is_stitched,
+        not distinct_events.has_own_address as is_stitched,
         -- Before the log-in nobody could tell whose event it was.
         case
             when
-                distinct_events.own_profile_key is null
+                not distinct_events.has_own_address
                 and visitors.identified_at > distinct_events.occurred_at
                 then visitors.identified_at
             else distinct_events.occurred_at
@@ -100,7 +102,7 @@ owned as (
     left join visitors
         on
             distinct_events.anonymous_id = visitors.anonymous_id
-            and distinct_events.own_profile_key is null
+            and not distinct_events.has_own_address
 ),
 
 final as (
