@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 with
 
 campaigns as (
