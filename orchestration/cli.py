@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -239,6 +240,37 @@ def sync(
 @cli.command()
 @click.option("--email", required=True, help="The address, in any letter case.")
 @_warehouse_option
+def explain(email: str, warehouse: Path) -> None:
+    """Print all that is known of a person, and why they are in each tier, segment and list."""
+    from orchestration import database, explanation, lock
+    from orchestration.assets.models import NothingBuilt, find_built_as_of
+    from orchestration.manifest import read_segments
+
+    try:
+        if not warehouse.exists():
+            _leave(FAILED, f"there is no warehouse {warehouse} yet; `mailmart run` makes it")
+        with (
+            lock.hold(warehouse.absolute()),
+            closing(database.open_warehouse(warehouse, read_only=True)) as connection,
+        ):
+            as_of = find_built_as_of(connection)
+            parts = explanation.explain(connection, email, as_of=as_of, segments=read_segments())
+    except (database.WarehouseError, NothingBuilt) as error:
+        _leave(FAILED, str(error))
+    explanation.show(parts, Console())
+    # The first part of a profile is the person.
+    is_known = parts[0].title == "Person"
+    _leave(
+        DONE,
+        f"as of {as_of:%Y-%m-%d %H:%M} UTC"
+        if is_known
+        else f"no profile had this address as of {as_of:%Y-%m-%d %H:%M} UTC",
+    )
+
+
+@cli.command()
+@click.option("--email", required=True, help="The address, in any letter case.")
+@_warehouse_option
 def erase(email: str, warehouse: Path) -> None:
     """File a person's request to be forgotten; the next run fulfils it."""
     from orchestration import database, forgetting, lock
@@ -249,7 +281,10 @@ def erase(email: str, warehouse: Path) -> None:
     try:
         if not warehouse.exists():
             _leave(FAILED, f"there is no warehouse {warehouse} yet; `mailmart run` makes it")
-        with lock.hold(warehouse.absolute()), database.open_warehouse(warehouse) as connection:
+        with (
+            lock.hold(warehouse.absolute()),
+            closing(database.open_warehouse(warehouse)) as connection,
+        ):
             is_known = forgetting.file_request(connection, email, now)
     except database.WarehouseError as error:
         _leave(FAILED, str(error))

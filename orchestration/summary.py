@@ -12,7 +12,7 @@ from rich.table import Table
 from orchestration.jobs import Result
 
 _TIERS = ("highly_engaged", "moderately_engaged", "lapsing", "inactive")
-_REFUSALS = {
+REFUSALS = {
     "no_consent": "never consented",
     "consent_withdrawn": "withdrew the consent",
     "consent_expired": "the consent expired",
@@ -157,5 +157,5 @@ def tabulate_held_back(connection: duckdb.DuckDBPyConnection) -> Table:
     for reason, count in connection.execute(
         "select reason, count(*) from sync.suppressions group by reason order by 2 desc, 1"
     ).fetchall():
-        table.add_row(_REFUSALS.get(reason, reason), f"{count:,}")
+        table.add_row(REFUSALS.get(reason, reason), f"{count:,}")
     return table
