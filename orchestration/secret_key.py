@@ -111,9 +111,9 @@ def keep_key(connection: duckdb.DuckDBPyConnection) -> None:
 def keep_erasure_key(connection: duckdb.DuckDBPyConnection) -> bytes:
     """Return the secret key of the HMACs by which the erased are known again.
 
-    It comes from `MAILMART_ERASURE_KEY`, else it is made of the key of the profile ids. Raises
-    `WarehouseError` where somebody was erased under another: with this one nobody would know it,
-    and a file that is loaded again would bring the person back.
+    It comes from `MAILMART_ERASURE_KEY`, else it is made of the key of the profile ids. The raw
+    schema is prepared. Raises `WarehouseError` where somebody was erased under another: under this
+    one the person is unknown, and a file that is loaded again would bring them back.
     """
     key = resources.read_erasure_key() or f"erasure\n{read_key()}"
     fingerprint = _take_fingerprint(key, "mailmart erasure key")
@@ -121,16 +121,17 @@ def keep_erasure_key(connection: duckdb.DuckDBPyConnection) -> bytes:
     kept = connection.execute(
         "select value from raw.warehouse_settings where name = ?", [_ERASURE_FINGERPRINT]
     ).fetchone()
-    if kept is None:
-        connection.execute(
-            "insert into raw.warehouse_settings values (?, ?)", [_ERASURE_FINGERPRINT, fingerprint]
-        )
-    elif kept[0] != fingerprint:
+    is_used = connection.execute("select 1 from raw.erasures limit 1").fetchone() is not None
+    if kept is not None and kept[0] != fingerprint and is_used:
         raise WarehouseError(
             "the erasure key is not the one that this warehouse knows the erased by, and a file "
             "that is loaded again would bring them back: put the old key back "
             f"(MAILMART_ERASURE_KEY, else {resources.KEY_FILE})"
         )
+    connection.execute(
+        "insert or replace into raw.warehouse_settings values (?, ?)",
+        [_ERASURE_FINGERPRINT, fingerprint],
+    )
     return key.encode()
 
 

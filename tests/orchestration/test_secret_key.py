@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from ingestion.schema import prepare
 from orchestration import resources, secret_key
 from orchestration.database import WarehouseError
 
@@ -66,3 +67,23 @@ def test_a_lost_key_is_missed_and_not_made_anew(
             secret_key.check_key(connection)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_erased_are_known_by_one_key_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    with duckdb.connect() as connection:
+        prepare(connection)
+        monkeypatch.setenv("MAILMART_PROFILE_KEY", "a profile key")
+        by_the_profile_key = secret_key.keep_erasure_key(connection)
+        assert b"a profile key" in by_the_profile_key
+        # Nobody was erased yet: any key will do.
+        monkeypatch.setenv("MAILMART_ERASURE_KEY", "an erasure key")
+        assert secret_key.keep_erasure_key(connection) == b"an erasure key"
+        connection.execute("insert into raw.erasures values ('address', 'd', now(), now())")
+        assert secret_key.keep_erasure_key(connection) == b"an erasure key"
+
+        monkeypatch.setenv("MAILMART_ERASURE_KEY", "another key")
+        with pytest.raises(WarehouseError, match="would bring them back: put the old key back"):
+            secret_key.keep_erasure_key(connection)
+        monkeypatch.delenv("MAILMART_ERASURE_KEY")
+        with pytest.raises(WarehouseError, match="would bring them back"):
+            secret_key.keep_erasure_key(connection)
