@@ -86,12 +86,13 @@ def erase(
         return Erased(0, {}, ())
     unchecked = {table: _find_unchecked(connection, table) for table in TABLES.values()}
     addresses = _find_addresses(connection, unchecked, as_of=as_of, erased_at=erased_at)
-    _find_new_ties(connection, erased_at)
+    if _holds(connection, "erased_addresses"):
+        _find_new_ties(connection, erased_at)
     _find_ties(connection, unchecked, as_of=as_of, erased_at=erased_at)
     rows: dict[str, int] = {}
     files: set[str] = set()
     for table in TABLES.values():
-        condition = _make_condition(table)
+        condition = _make_condition(connection, table)
         if condition is None:
             continue
         gone = f"select _file as path, count(*) as deleted from {qualify(table)} where {condition}"
@@ -286,19 +287,24 @@ def _find_ties(
         )
 
 
-def _make_condition(table: Table) -> str | None:
-    """Return the condition of the rows of a table that go; None where none can."""
+def _make_condition(connection: duckdb.DuckDBPyConnection, table: Table) -> str | None:
+    """Return the condition of the rows of a table that go; None where none do."""
     conditions = []
-    if table in _ADDRESSED:
+    if table in _ADDRESSED and _holds(connection, "erased_addresses"):
         conditions.append(f"{normalise('email')} in (select email from erased_addresses)")
     for kind, (tied, tables) in _TIES.items():
-        if table.name in tables:
-            is_tied = f"{tied} in (select tied from erased_ties where kind = '{kind}')"
+        of_kind = f"erased_ties where kind = '{kind}'"
+        if table.name in tables and _holds(connection, of_kind):
+            is_tied = f"{tied} in (select tied from {of_kind})"
             if kind == "visitor":
                 # What somebody else did in the same browser, under a name, stays.
                 is_tied += f" and {is_valid(normalise('email'))} is not true"
             conditions.append(f"({is_tied})")
     return " or ".join(conditions) or None
+
+
+def _holds(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
+    return connection.execute(f"select 1 from {relation} limit 1").fetchone() is not None
 
 
 def _delete_rejected(connection: duckdb.DuckDBPyConnection, files: set[str]) -> int:

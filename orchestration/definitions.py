@@ -7,7 +7,7 @@ from datetime import timedelta
 import dagster as dg
 
 from orchestration.alerts import failed_run
-from orchestration.assets import delivery, landing, models, report, scores
+from orchestration.assets import delivery, landing, models, publication, report, scores
 from orchestration.checks import (
     door_after_loading,
     door_before_delivery,
@@ -35,7 +35,10 @@ FRESHNESS = dg.FreshnessPolicy.time_window(
 
 def say_whose(spec: dg.AssetSpec) -> dg.AssetSpec:
     """Name the owner of an asset, and how old it may get where somebody relies on it."""
-    is_relied_on = spec.key in {models.BUILDS, *delivery.SYNC, delivery.RECEIPTS}
+    is_relied_on = spec.key in {
+        *(models.BUILDS, publication.PUBLICATION),
+        *(*delivery.SYNC, delivery.RECEIPTS),
+    }
     return spec.replace_attributes(
         owners=[*spec.owners] or ["team:data"],
         freshness_policy=FRESHNESS if is_relied_on else spec.freshness_policy,
@@ -51,6 +54,7 @@ defs = dg.Definitions(
             models.models,
             scores.champions,
             scores.profile_scores,
+            publication.publication,
             delivery.receipts,
             report.report_page,
         ],

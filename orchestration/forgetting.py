@@ -6,7 +6,6 @@ it, and all that was made of it, happens together or not at all.
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 
@@ -15,8 +14,8 @@ import duckdb
 from ingestion import erasure
 from ingestion.erasure import Erased
 from ingestion.schema import prepare
-from ingestion.values import quote
-from orchestration.database import open_warehouse
+from ingestion.values import quote, quote_text
+from orchestration.database import flush, open_warehouse
 from reverse_etl import ledger
 
 _REWRITE_DUE = "rewrite_due"
@@ -148,28 +147,17 @@ def rewrite_if_due(warehouse: Path) -> None:
     try:
         with duckdb.connect() as connection:
             connection.execute("set async_threads = 0")
-            connection.execute(f"attach {_text(warehouse)} as {quote(warehouse.stem)} (read_only)")
-            connection.execute(f"attach {_text(draft)} as rewritten")
+            connection.execute(
+                f"attach {quote_text(str(warehouse))} as {quote(warehouse.stem)} (read_only)"
+            )
+            connection.execute(f"attach {quote_text(str(draft))} as rewritten")
             connection.execute(f"copy from database {quote(warehouse.stem)} to rewritten")
             connection.execute(
                 "delete from rewritten.raw.warehouse_settings where name = ?", [_REWRITE_DUE]
             )
             connection.execute("detach rewritten")
-        _flush(draft)
+        flush(draft)
         draft.replace(warehouse)
-        _flush(warehouse.parent)
+        flush(warehouse.parent)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file or the names in a folder are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import dagster as dg
 import duckdb
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestration.jobs import Result
+from orchestration.publication import name_publication
 
 _TIERS = ("highly_engaged", "moderately_engaged", "lapsing", "inactive")
 REFUSALS = {
@@ -76,7 +78,8 @@ def show(result: Result, console: Console) -> None:
     if result.report is not None:
         console.print(f"\nThe report is {result.report}", highlight=False, soft_wrap=True, end="")
     console.print(
-        f"\nThe run is {result.run_id[:8]} in `make ui`; the tables are in {file[0][0]}",
+        f"\nThe run is {result.run_id[:8]} in `make ui`; the tables are in {file[0][0]}, and for "
+        f"readers, who never wait, in {name_publication(Path(file[0][0]))}",
         highlight=False,
         soft_wrap=True,
     )

@@ -9,11 +9,13 @@ import random
 import shutil
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from orchestration.publication import name_publication
 from tests.orchestration import shop
 from tests.orchestration.checkout import Place
 from tests.orchestration.conftest import FirstRun
@@ -31,10 +33,21 @@ def find_words(folder: Path, *words: bytes) -> list[str]:
 
 
 def find_tables(place: Place, *words: str) -> list[str]:
-    """Return the tables in whose decoded rows one of the words stands, letter case ignored."""
-    with duckdb.connect(str(place.warehouse), read_only=True) as connection:
+    """Return the tables in whose decoded rows one of the words stands, letter case ignored.
+
+    Those of the warehouse and those that are published.
+    """
+    return [
+        *_find_tables(place.warehouse, words),
+        *_find_tables(name_publication(place.warehouse), words),
+    ]
+
+
+def _find_tables(file: Path, words: Sequence[str]) -> list[str]:
+    with duckdb.connect(str(file), read_only=True) as connection:
         tables = connection.execute(
-            "select format('{}.{}', schema_name, table_name) from duckdb_tables() order by all"
+            "select format('{}.{}', table_schema, table_name) from information_schema.tables"
+            " where table_schema <> 'staging' order by all"
         ).fetchall()
         return [
             table
@@ -92,6 +105,8 @@ def test_one_run_after_the_request_nothing_names_the_person(place: Place) -> Non
     # The newer row of the contact has no birthday: she was in one segment. No others were told of.
     assert "2 of 2 changes delivered (profiles: 1 remove; segment members: 1 remove)" in run.out
     assert find_tables(place, "ada@tuesday.example", "Augusta Ada", str(profile_id)) == []
+    # The views of the file that was written anew are those of the old one: Cy's mail and bounce.
+    assert place.rows("select count(*) from marts.fct_email_events") == [(2,)]
     shutil.rmtree(place.landing)
     assert find_words(place.folder, ADDRESS, NAME) == []
     assert find_words(place.checkout.root, ADDRESS, NAME) == []
@@ -142,6 +157,27 @@ def test_a_file_that_is_loaded_again_brings_nobody_back(place: Place) -> None:
     assert find_tables(place, "ada@tuesday.example") == []
     # Bo, Cy and Dee came twice, and are themselves.
     assert place.rows("select count(*) from marts.dim_profiles") == [(3,)]
+
+
+@pytest.mark.slow
+def test_a_door_that_stops_the_line_stops_no_erasure(place: Place) -> None:
+    doors = place.checkout.root / "expectations" / "doors.yml"
+    text = doors.read_text(encoding="utf-8")
+    assert "{days_at_most: 760}" in text
+    doors.write_text(
+        text.replace("warn: {days_at_most: 7}", "warn: null").replace(
+            "{days_at_most: 760}", "{days_at_most: 1}"
+        ),
+        encoding="utf-8",
+    )
+    request_erasure(place)
+
+    run = place.run(shop.WEDNESDAY)
+
+    assert run.status == 3, run.err
+    assert find_tables(place, "ada@tuesday.example") == ["reverse_etl.known_profiles"]
+    with duckdb.connect(str(name_publication(place.warehouse)), read_only=True) as reader:
+        assert reader.execute("select count(*) from marts.dim_profiles").fetchall() == [(3,)]
 
 
 @pytest.mark.slow

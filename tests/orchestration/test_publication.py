@@ -1,0 +1,207 @@
+"""Readers never wait, never see half a build, and keep what they have opened."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.publication import Publication, name_publication, publish, published_at
+from tests.orchestration import shop
+from tests.orchestration.checkout import Place
+
+MONDAY = datetime.fromisoformat("2026-03-02")
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Path:
+    """Two opens in January, one in February, and the profile of one person."""
+    file = tmp_path / "it's mine.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        for statement in (
+            "create schema marts",
+            "create schema raw",
+            "create table raw.secrets as select 1 as one",
+            "create table marts.dim_profiles as select 'ada' as profile_id",
+            "create table marts.fct_email_events (email_event_id varchar, occurred_at timestamp)",
+            "insert into marts.fct_email_events values ('a', '2026-01-01'), ('b', '2026-01-31'),"
+            " ('c', '2026-02-01')",
+        ):
+            connection.execute(statement)
+    return file
+
+
+def do(warehouse: Path, statement: str) -> None:
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute(statement)
+
+
+def publish_at(warehouse: Path, at: datetime, keeps: timedelta = timedelta(days=1)) -> Publication:
+    with duckdb.connect(str(warehouse)) as connection:
+        return publish(connection, warehouse, as_of=at, at=at, keeps=keeps)
+
+
+def read(warehouse: Path, query: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(name_publication(warehouse)), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def find_files(warehouse: Path) -> list[str]:
+    folder = name_publication(warehouse).with_suffix("")
+    return sorted(path.name.split("-", 3)[1] for path in folder.rglob("*.parquet"))
+
+
+def test_readers_find_the_public_tables_and_nothing_else(warehouse: Path) -> None:
+    assert publish_at(warehouse, MONDAY).tables == 2
+    assert read(
+        warehouse,
+        "select string_agg(email_event_id, '' order by email_event_id) from marts.fct_email_events",
+    ) == [("abc",)]
+    assert read(warehouse, "from marts.dim_profiles") == [("ada",)]
+    assert read(warehouse, "from publication") == [(MONDAY, MONDAY)]
+    assert read(warehouse, "select distinct schema_name from duckdb_tables() order by all") == [
+        ("main",),
+        ("marts",),
+    ]
+
+
+def test_only_a_month_that_changed_is_written_anew(warehouse: Path) -> None:
+    assert publish_at(warehouse, MONDAY).months_written == 2
+    january = {p: p.stat().st_ino for p in warehouse.parent.rglob("2026-01-*.parquet")}
+    do(
+        warehouse,
+        "update marts.fct_email_events set email_event_id = 'd' where email_event_id = 'c'",
+    )
+
+    again = publish_at(warehouse, MONDAY + timedelta(hours=1))
+
+    assert (again.months, again.months_written) == (2, 1)
+    assert {p: p.stat().st_ino for p in warehouse.parent.rglob("2026-01-*.parquet")} == january
+    assert read(warehouse, "select max(email_event_id) from marts.fct_email_events") == [("d",)]
+
+
+def test_the_same_rows_in_another_order_are_no_change(warehouse: Path) -> None:
+    publish_at(warehouse, MONDAY)
+    do(
+        warehouse,
+        "create or replace table marts.fct_email_events as"
+        " from marts.fct_email_events order by occurred_at desc",
+    )
+    assert publish_at(warehouse, MONDAY).months_written == 0
+
+
+def test_who_has_an_earlier_publication_open_goes_on_reading_it(warehouse: Path) -> None:
+    publish_at(warehouse, MONDAY)
+    with duckdb.connect(str(name_publication(warehouse)), read_only=True) as reader:
+        do(warehouse, "delete from marts.fct_email_events where email_event_id <> 'a'")
+        publish_at(warehouse, MONDAY + timedelta(hours=1))
+        rows = reader.execute("select count(*) from marts.fct_email_events").fetchall()
+    assert rows == [(3,)]
+    assert read(warehouse, "select count(*) from marts.fct_email_events") == [(1,)]
+
+
+def test_files_that_nobody_needs_any_more_go_a_day_after_they_were_superseded(
+    warehouse: Path,
+) -> None:
+    publish_at(warehouse, MONDAY)
+    do(warehouse, "delete from marts.fct_email_events where email_event_id = 'c'")
+    publish_at(warehouse, MONDAY + timedelta(days=2))
+    assert find_files(warehouse) == ["01", "02"]
+    publish_at(warehouse, MONDAY + timedelta(days=2, hours=23))
+    assert find_files(warehouse) == ["01", "02"]
+    publish_at(warehouse, MONDAY + timedelta(days=3))
+    assert find_files(warehouse) == ["01"]
+
+
+def test_what_names_the_erased_goes_at_once(warehouse: Path) -> None:
+    publish_at(warehouse, MONDAY)
+    do(warehouse, "delete from marts.fct_email_events where email_event_id = 'c'")
+    publish_at(warehouse, MONDAY, keeps=timedelta(0))
+    assert find_files(warehouse) == ["01"]
+    assert published_at(warehouse) == MONDAY
+
+
+def test_a_table_without_rows_is_published_with_its_columns(warehouse: Path) -> None:
+    do(warehouse, "delete from marts.fct_email_events")
+    publish_at(warehouse, MONDAY)
+    assert read(warehouse, "select occurred_at from marts.fct_email_events") == []
+
+
+def test_what_a_killed_publication_left_is_cleaned_up(warehouse: Path) -> None:
+    publish_at(warehouse, MONDAY)
+    file = name_publication(warehouse)
+    file.with_name(f".{file.name}.draft").write_text("half")
+    half = file.with_suffix("") / "marts.fct_email_events" / ".2026-02.parquet.draft"
+    half.write_text("half")
+    publish_at(warehouse, MONDAY)
+    assert not half.exists()
+    assert not file.with_name(f".{file.name}.draft").exists()
+
+
+def look(place: Place) -> tuple[object, ...]:
+    """Read what any reader may: the instant, and counts that only fit together at one of them."""
+    with duckdb.connect(str(name_publication(place.warehouse)), read_only=True) as reader:
+        ((as_of,),) = reader.execute("select as_of from publication").fetchall()
+        ((built,),) = reader.execute(
+            "select max_by(as_of, built_at) from marts.fct_builds"
+        ).fetchall()
+        ((profiles, events),) = reader.execute(
+            "select (select count(*) from marts.dim_profiles),"
+            " (select count(*) from marts.fct_email_events)"
+        ).fetchall()
+    return as_of, built, profiles, events
+
+
+TUESDAY, WEDNESDAY = (
+    datetime.fromisoformat(day).replace(tzinfo=None) for day in (shop.TUESDAY, shop.WEDNESDAY)
+)
+# Eve comes on Wednesday, with a mail.
+BEFORE, AFTER = (TUESDAY, TUESDAY, 4, 4), (WEDNESDAY, WEDNESDAY, 5, 5)
+
+
+def add_eve(place: Place) -> None:
+    place.put(
+        "email_events/2026-03-04.csv",
+        "event_type,occurred_at,email,message_id",
+        "sent,2026-03-04T05:00:00Z,eve@tuesday.example,eve-1",
+    )
+
+
+def test_readers_see_the_build_before_until_the_new_one_is_whole(built: Place) -> None:
+    add_eve(built)
+    process = built.checkout.start("mailmart", *built.run_arguments(shop.WEDNESDAY))
+    seen = []
+    while process.poll() is None:
+        seen.append(look(built))
+        time.sleep(0.05)
+    _, err = process.communicate()
+
+    assert process.returncode == 0, err
+    assert set(seen) <= {BEFORE, AFTER}
+    assert seen == sorted(seen)
+    assert look(built) == AFTER
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_instant_leaves_a_publication_that_is_whole(
+    built: Place, tmp_path: Path
+) -> None:
+    chance = random.Random(5)
+    add_eve(built)
+    began = time.monotonic()
+    assert built.copied(tmp_path / "whole").run(shop.WEDNESDAY).status == 0
+    whole = time.monotonic() - began
+    for _ in range(8):
+        process = built.checkout.start("mailmart", *built.run_arguments(shop.WEDNESDAY))
+        time.sleep(chance.uniform(0.2, 1) * whole)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert look(built) in (BEFORE, AFTER)
+    assert built.run(shop.WEDNESDAY).status == 0
+    assert look(built) == AFTER
