@@ -118,7 +118,7 @@ def test_what_somebody_relies_on_may_not_get_old(graph: dg.AssetGraph) -> None:
         if graph.get(key).freshness_policy is not None
     }
 
-    assert watched == {RECEIPTS, BUILDS, *SYNC}
+    assert watched == {RECEIPTS, BUILDS, PUBLICATION, *SYNC}
 
 
 def test_a_range_of_days_can_be_run_again_as_their_mornings_did() -> None:
