@@ -16,7 +16,7 @@ from orchestration.warehouse import Warehouse
 
 GROUP = "ingestion"
 LANDING = dg.AssetKey("landing")
-_FILES_NAMED = 10
+_FILES_NAMED = 3
 
 landing_files = dg.AssetSpec(
     LANDING, group_name=GROUP, description="The files that somebody put into the landing folder."

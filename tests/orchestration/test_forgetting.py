@@ -99,8 +99,7 @@ def test_one_run_after_the_request_nothing_names_the_person(place: Place) -> Non
     assert run.status == 0, run.err
     assert (
         "people who were erased are still named in files of the landing folder, which are yours to "
-        "delete: consents/2026.csv, contacts/crm.csv, contacts/more.csv, "
-        "email_events/2026-03-01.ndjson, erasure_requests/1.csv, web_events/2026-03-02.csv"
+        "delete: consents/2026.csv, contacts/crm.csv, contacts/more.csv, and 3 more"
     ) in " ".join(f"{run.err} {run.out}".split())
     # The newer row of the contact has no birthday: she was in one segment. No others were told of.
     assert "2 of 2 changes delivered (profiles: 1 remove; segment members: 1 remove)" in run.out
