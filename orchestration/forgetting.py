@@ -19,6 +19,8 @@ from orchestration.database import flush, open_warehouse
 from reverse_etl import ledger
 
 _REWRITE_DUE = "rewrite_due"
+# Under a name that no warehouse has: DuckDB calls one after its file.
+_REWRITTEN = quote("the warehouse, written anew")
 # The rooms that own these forget in their own way.
 _OWNED_SCHEMAS = ("raw", "reverse_etl")
 
@@ -150,12 +152,12 @@ def rewrite_if_due(warehouse: Path) -> None:
             connection.execute(
                 f"attach {quote_text(str(warehouse))} as {quote(warehouse.stem)} (read_only)"
             )
-            connection.execute(f"attach {quote_text(str(draft))} as rewritten")
-            connection.execute(f"copy from database {quote(warehouse.stem)} to rewritten")
+            connection.execute(f"attach {quote_text(str(draft))} as {_REWRITTEN}")
+            connection.execute(f"copy from database {quote(warehouse.stem)} to {_REWRITTEN}")
             connection.execute(
-                "delete from rewritten.raw.warehouse_settings where name = ?", [_REWRITE_DUE]
+                f"delete from {_REWRITTEN}.raw.warehouse_settings where name = ?", [_REWRITE_DUE]
             )
-            connection.execute("detach rewritten")
+            connection.execute(f"detach {_REWRITTEN}")
         flush(draft)
         draft.replace(warehouse)
         flush(warehouse.parent)

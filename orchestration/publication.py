@@ -29,6 +29,8 @@ BY_MONTH: Mapping[tuple[str, str], str] = {
 }
 _SCHEMAS = ("marts", "ml", "sync")
 _RECORD = "publication.json"
+# Under a name that no warehouse has: DuckDB calls one after its file.
+_DRAFT = quote("the next publication")
 # How long a file stays that only earlier publications refer to: longer than anybody reads.
 KEEPS = timedelta(days=1)
 
@@ -65,29 +67,29 @@ def publish(
     folder.mkdir(exist_ok=True)
     draft = file.with_name(f".{file.name}.draft")
     draft.unlink(missing_ok=True)
-    connection.execute(f"attach {quote_text(str(draft))} as published")
+    connection.execute(f"attach {quote_text(str(draft))} as {_DRAFT}")
     try:
         tables = _list_tables(connection)
         used: list[Path] = []
         written = 0
         for schema, table in tables:
-            connection.execute(f"create schema if not exists published.{quote(schema)}")
+            connection.execute(f"create schema if not exists {_DRAFT}.{quote(schema)}")
             source = f"{quote(schema)}.{quote(table)}"
             column = BY_MONTH.get((schema, table))
             if column is None:
-                connection.execute(f"create table published.{source} as from {source}")
+                connection.execute(f"create table {_DRAFT}.{source} as from {source}")
                 continue
             months = list(_write_months(connection, source, column, folder / f"{schema}.{table}"))
             written += sum(is_new for _, is_new in months)
             used += [path for path, _ in months]
             _define(connection, source, [path for path, _ in months])
         connection.execute(
-            "create table published.main.publication as"
+            f"create table {_DRAFT}.main.publication as"
             " select $as_of::timestamp as as_of, $at::timestamp as published_at",
             {"as_of": as_of, "at": at},
         )
     finally:
-        connection.execute("detach published")
+        connection.execute(f"detach {_DRAFT}")
     flush(draft)
     draft.replace(file)
     flush(file.parent)
@@ -157,10 +159,10 @@ def _write_months(
 
 def _define(connection: duckdb.DuckDBPyConnection, source: str, paths: Sequence[Path]) -> None:
     if not paths:
-        connection.execute(f"create table published.{source} as from {source} limit 0")
+        connection.execute(f"create table {_DRAFT}.{source} as from {source} limit 0")
         return
     files = ", ".join(quote_text(str(path)) for path in paths)
-    connection.execute(f"create view published.{source} as from read_parquet([{files}])")
+    connection.execute(f"create view {_DRAFT}.{source} as from read_parquet([{files}])")
 
 
 def _clean(folder: Path, used: Collection[Path], at: datetime, keeps: timedelta) -> None:

@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from ingestion.contract import TABLES
+from orchestration.assets.publication import PUBLICATION
 from orchestration.checks import FEATURES
 from orchestration.definitions import defs
 from orchestration.schedules import every_morning, new_landing_files
