@@ -19,7 +19,7 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from orchestration import logs, resources
-from orchestration.exit_status import DONE, FAILED, INTERRUPTED
+from orchestration.exit_status import DONE, FAILED, INTERRUPTED, INTERRUPTED_QUERY
 
 if TYPE_CHECKING:
     from orchestration.jobs import Result
@@ -95,8 +95,7 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             _leave(INTERRUPTED, "interrupted")
         except Exception as error:
-            # So DuckDB says it where Ctrl-C meets one of its queries.
-            if str(error) == "Query interrupted":
+            if str(error) == INTERRUPTED_QUERY:
                 _leave(INTERRUPTED, "interrupted")
             _leave(FAILED, logs.keep_error(ctx.invoked_subcommand or "mailmart", error))
 

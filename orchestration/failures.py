@@ -9,6 +9,7 @@ import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
 from expectations.gate import without_addresses
+from orchestration.exit_status import INTERRUPTED_QUERY
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ def was_interrupted(events: Iterable[dg.DagsterEvent]) -> bool:
     """Tell whether somebody pressed Ctrl-C."""
     return any(
         error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
+        or _find_raised(error).message.strip() == f"RuntimeError: {INTERRUPTED_QUERY}"
         for _, error in find_errors(events)
     )
 
@@ -82,9 +84,13 @@ def _find_broken(events: Iterable[dg.DagsterEvent]) -> Iterator[Failure]:
         if told_by_step and told_by_step.description:
             reason = told_by_step.description
         else:
-            # Below Dagster's own is what was raised; what that came from is for the log.
-            while error.cause is not None and "Dagster" in (error.cls_name or ""):
-                error = error.cause
-            kind, _, text = error.message.strip().partition(": ")
+            kind, _, text = _find_raised(error).message.strip().partition(": ")
             reason = text or kind
         yield Failure(event.step_key, without_addresses(reason), False)
+
+
+def _find_raised(error: SerializableErrorInfo) -> SerializableErrorInfo:
+    """Return what was raised below Dagster's own; what that came from is for the log."""
+    while error.cause is not None and "Dagster" in (error.cls_name or ""):
+        error = error.cause
+    return error
