@@ -1,11 +1,28 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_touched',
+        on_schema_change='fail',
+        meta={'replaces': {'profile_id': 'int_engagement_tiers__moved'}}
+    )
+}}
+{%- set moved = ref('int_engagement_tiers__moved') %}
 with
 
 profiles as (
     select * from {{ ref('int_profiles__resolved') }}
+    {%- if continues_build() %}
+    where profile_key in (select moved.profile_key from {{ moved }} as moved)
+    {%- endif %}
 ),
 
 tier_changes as (
     select * from {{ ref('int_engagement_tier_changes') }}
+    where
+        changed_at <= {{ as_of() }}
+        {%- if continues_build() %}
+        and profile_key in (select moved.profile_key from {{ moved }} as moved)
+        {%- endif %}
 ),
 
 rules as (
