@@ -136,11 +136,13 @@
 
 
 {# Of features at cutoffs: profiles that are computed anew, and cutoffs that are new. #}
-{% macro is_due() -%}
+{% macro is_due(cutoff='cutoff_at', profile='profile_key') -%}
     {%- if not execute or continues_build() -%}
         (
-            {{ is_touched() }}
-            or cutoff_at not in (select known.cutoff_at from {{ this }} as known)
+            {{ is_touched(profile) }}
+            or {{ cutoff }} not in (
+                select known.cutoff_at from {{ this }} as known
+            )
         )
     {%- else -%}
         true

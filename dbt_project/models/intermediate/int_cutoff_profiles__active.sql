@@ -1,3 +1,13 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_touched',
+        meta={
+            'replaces': {'profile_key': 'int_profiles__touched'},
+            'keeps': {'cutoff_at': 'int_cutoffs__listed'}
+        }
+    )
+}}
 with
 
 cutoffs as (
@@ -50,6 +60,7 @@ final as (
                 activities.superseded_at is null
                 or activities.superseded_at > cutoffs.cutoff_at
             )
+    where {{ is_due('cutoffs.cutoff_at', 'activities.profile_key') }}
 )
 
 select * from final

@@ -1,4 +1,14 @@
 -- noqa: disable=layout.indent
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_touched',
+        meta={
+            'replaces': {'profile_key': 'int_profiles__touched'},
+            'keeps': {'cutoff_at': 'int_cutoffs__listed'}
+        }
+    )
+}}
 {#
     What was known at each cutoff, and not a moment more, in one row.
 #}
@@ -11,6 +21,7 @@ with
 
 active as (
     select * from {{ ref('int_cutoff_profiles__active') }}
+    where {{ is_due() }}
 ),
 
 {% for part in parts -%}

@@ -1,9 +1,20 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_touched',
+        meta={
+            'replaces': {'profile_key': 'int_profiles__touched'},
+            'keeps': {'cutoff_at': 'int_cutoffs__listed'}
+        }
+    )
+}}
 {#- Orders as they stood at the cutoff. -#}
 {%- set order_windows = [30, 90, 365] %}
 with
 
 active as (
     select * from {{ ref('int_cutoff_profiles__active') }}
+    where {{ is_due() }}
 ),
 
 profiles as (

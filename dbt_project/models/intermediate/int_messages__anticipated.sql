@@ -16,7 +16,25 @@ messages as (
 ),
 
 accumulated as (
-    select * from {{ ref('int_profiles__accumulated') }}
+    select
+        *,
+        {{ timestamp_add('microsecond', -1, as_of()) }} as known_until,
+        {{ timestamp_add('hour', -24 * 30, as_of()) }} as a_month_before
+    from {{ ref('int_profiles__accumulated') }}
+),
+
+past as (
+    select * from accumulated
+    where
+        known_from <= known_until
+        and (superseded_at is null or superseded_at > known_until)
+),
+
+before_30_days as (
+    select * from accumulated
+    where
+        known_from <= a_month_before
+        and (superseded_at is null or superseded_at > a_month_before)
 ),
 
 received as (
@@ -42,8 +60,6 @@ moments as (
         {%- endfor %}
         coalesce(received.lifetime_emails_received, 0) as lifetime_emails_received,
         {{ as_of() }} as received_at,
-        {{ timestamp_add('microsecond', -1, as_of()) }} as known_until,
-        {{ timestamp_add('hour', -24 * 30, as_of()) }} as a_month_before,
         coalesce(received.first_received_at, {{ as_of() }}) as first_received_at,
         received.last_received_at
     from profiles
@@ -73,12 +89,8 @@ final as (
         past.last_clicked_at,
         past.last_visited_at
     from moments
-    {{ left_join_newest(
-        'accumulated', 'past', 'moments.profile_key', 'moments.known_until'
-    ) }}
-    {{ left_join_newest(
-        'accumulated', 'before_30_days', 'moments.profile_key', 'moments.a_month_before'
-    ) }}
+    left join past on moments.profile_key = past.profile_key
+    left join before_30_days on moments.profile_key = before_30_days.profile_key
 )
 
 select * from final

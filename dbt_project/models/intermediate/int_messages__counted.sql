@@ -21,6 +21,7 @@ messages as (
 
 accumulated as (
     select * from {{ ref('int_profiles__accumulated') }}
+    where {{ is_touched() }}
 ),
 
 timed as (
