@@ -3,6 +3,10 @@
     passed since the last one; a later open in time only prolongs that. So a stretch
     begins with +1 and ends with -1, and the sums up to an instant are the counts at it.
 -#}
+{%- set same_thing -%}
+    partition by profile_key, event_type, message_key, url
+    order by occurred_at
+{%- endset -%}
 with
 
 engagements as (
@@ -28,13 +32,9 @@ distinct_engagements as (
 neighboured as (
     select
         *,
-        lag(occurred_at) over same_thing as previous_at,
-        lead(occurred_at) over same_thing as next_at
+        lag(occurred_at) over ({{ same_thing }}) as previous_at,
+        lead(occurred_at) over ({{ same_thing }}) as next_at
     from distinct_engagements
-    window same_thing as (
-        partition by profile_key, event_type, message_key, url
-        order by occurred_at
-    )
 ),
 
 leaving as (

@@ -99,8 +99,6 @@ summed as (
         known_from
     from changes
     group by profile_key, known_from
-    -- An order that is only told of anew comes and goes at one instant.
-    having sum(orders) <> 0 or sum(emails_opened + links_clicked + visit_days) > 0
 ),
 
 final as (
@@ -127,6 +125,8 @@ final as (
             partition by profile_key order by known_from
         ) as superseded_at
     from summed
+    -- An order that is only told of anew comes and goes at one instant.
+    where orders <> 0 or emails_opened + links_clicked + visit_days > 0
 )
 
 select * from final

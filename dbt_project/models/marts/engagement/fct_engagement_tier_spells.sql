@@ -1,3 +1,8 @@
+{%- set history -%}
+    partition by profile_key
+    order by changed_at
+    range between unbounded preceding and current row
+{%- endset -%}
 with
 
 profiles as (
@@ -37,16 +42,11 @@ counts as (
     select
         profile_key,
         {%- for tier, prefix in tiers_with_a_rule() %}
-        sum(opened_{{ prefix }}_change) over history as opened_{{ prefix }},
-        sum(clicked_{{ prefix }}_change) over history as clicked_{{ prefix }},
+        sum(opened_{{ prefix }}_change) over ({{ history }}) as opened_{{ prefix }},
+        sum(clicked_{{ prefix }}_change) over ({{ history }}) as clicked_{{ prefix }},
         {%- endfor %}
         changed_at
     from changes
-    window history as (
-        partition by profile_key
-        order by changed_at
-        range between unbounded preceding and current row
-    )
 ),
 
 tiers as (
