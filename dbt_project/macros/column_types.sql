@@ -30,3 +30,15 @@
 {% macro snowflake__column_name(name) -%}
     {{ return(adapter.quote(name | upper)) }}
 {%- endmacro %}
+
+
+{#
+    dbt comes here before it writes the DDL of a contract, and reads the types of the columns
+    from the same `model` afterwards.
+#}
+{% macro default__get_assert_columns_equivalent(sql) -%}
+    {%- for column in model['columns'].values() -%}
+        {%- do column.update(data_type=column_type(column.data_type)) -%}
+    {%- endfor -%}
+    {{ return(assert_columns_equivalent(sql)) }}
+{%- endmacro %}
