@@ -10,7 +10,7 @@ import pytest
 
 from tests.dbt_project.building import Project
 from tests.dbt_project.dialects import DIALECTS, foreign_to
-from tests.dbt_project.warehouses import WAREHOUSES, Compiled, Compiler, Warehouse
+from tests.dbt_project.warehouses import WAREHOUSES, Compiled, Compiler, Warehouse, with_stand_ins
 
 AS_OF = datetime(2026, 1, 1)  # noqa: DTZ001 - naive times are UTC here
 OURS = frozenset({"mailmart_keys.keyed_hash"})
@@ -20,14 +20,17 @@ each_dialect = pytest.mark.parametrize("dialect", DIALECTS)
 
 
 @pytest.fixture(scope="module")
-def compiler(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Compiler:
-    return Compiler(project.manifest, tmp_path_factory.mktemp("warehouses"))
+def compilers(project: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Compiler]:
+    return {
+        one.name: with_stand_ins(project.manifest, one, tmp_path_factory.mktemp(one.name))
+        for one in WAREHOUSES
+    }
 
 
 @pytest.fixture(scope="module")
-def compiled(compiler: Compiler) -> dict[str, Compiled]:
+def compiled(compilers: dict[str, Compiler]) -> dict[str, Compiled]:
     """All SQL of the project, for each warehouse."""
-    return {one.name: compiler.compile(one, AS_OF) for one in WAREHOUSES}
+    return {name: compiler.compile(AS_OF) for name, compiler in compilers.items()}
 
 
 def foreign_in(warehouse: Warehouse, compiled: Compiled) -> dict[str, list[str]]:
@@ -88,7 +91,7 @@ def planted(project: Project, model: str, old: str, new: str) -> Iterator[None]:
 )
 def test_what_only_duckdb_knows_is_found_in_the_model_that_has_it(
     project: Project,
-    compiler: Compiler,
+    compilers: dict[str, Compiler],
     warehouse: Warehouse,
     model: str,
     old: str,
@@ -96,7 +99,7 @@ def test_what_only_duckdb_knows_is_found_in_the_model_that_has_it(
     found: str,
 ) -> None:
     with planted(project, model, old, new):
-        (sql,) = compiler.compile_models(warehouse, AS_OF, model).values()
+        (sql,) = compilers[warehouse.name].compile_models(AS_OF, model).values()
 
     assert any(found in said for said in foreign_to(DIALECTS[warehouse.name], sql))
 

@@ -9,7 +9,7 @@ connection. `test_adapters.py` holds the stand-ins against the adapters themselv
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,7 @@ from dbt.adapters.duckdb.relation import DuckDBRelation
 from dbt.adapters.factory import FACTORY
 from dbt.cli.main import dbtRunner
 
-from tests.dbt_project.building import ROOT, environment
+from tests.dbt_project.building import CATALOG, ROOT, environment
 
 
 @dataclass(frozen=True)
@@ -72,21 +72,17 @@ class Compiled:
         yield from ((f"hook {number}", sql) for number, sql in enumerate(self.hooks, 1))
 
 
-class _StandIn(DuckDBAdapter):  # type: ignore[misc]
-    """An adapter that is asked for SQL only."""
+class _Unconnected:
+    """What an adapter would ask its warehouse, and what it would tell it: nothing goes out."""
 
-    warehouse: ClassVar[Warehouse]
     statements: ClassVar[list[str]]
     is_built: ClassVar[bool]
 
-    @classmethod
-    def quote(cls, identifier: str) -> str:
-        return f"{cls.warehouse.quote}{identifier}{cls.warehouse.quote}"
-
-    def get_relation(self, database: str, schema: str, identifier: str) -> Any:
+    def get_relation(self, database: str, schema: str, identifier: str, **_: Any) -> Any:
         if not self.is_built:
             return None
-        return self.Relation.create(
+        relation: Any = self.Relation  # type: ignore[attr-defined]
+        return relation.create(
             database=database, schema=schema, identifier=identifier, type="table"
         )
 
@@ -96,95 +92,122 @@ class _StandIn(DuckDBAdapter):  # type: ignore[misc]
     def cache_added(self, relation: Any) -> str:
         return ""
 
-    def execute(
-        self, sql: str, auto_begin: bool = False, fetch: bool = False, limit: int | None = None
-    ) -> tuple[AdapterResponse, agate.Table]:
+    def execute(self, sql: str, *_: Any, **__: Any) -> tuple[AdapterResponse, agate.Table]:
         self.statements.append(sql)
         return AdapterResponse("OK"), agate.Table([])
 
 
-def _stand_in_for(warehouse: Warehouse, folder: Path) -> AdapterPlugin:
-    """Return what dbt looks for in the package of an adapter."""
+class _ClosedLine:
+    """What stands for the client of a warehouse: it can be hung up, and nothing else."""
+
+    def close(self) -> None:
+        pass
+
+
+def unconnected(plugin: AdapterPlugin) -> AdapterPlugin:
+    """Return an adapter as it is, but for its line to the warehouse."""
+
+    def leave_closed(_: Any, connection: Any) -> Any:
+        connection.handle = _ClosedLine()
+        return connection
+
+    manager: Any = plugin.adapter.ConnectionManager  # type: ignore[attr-defined]
+    kept = {
+        "ConnectionManager": type("Connections", (manager,), {"open": classmethod(leave_closed)}),
+        "statements": [],
+        "is_built": False,
+    }
+    adapter = type(plugin.adapter.__name__, (_Unconnected, plugin.adapter), kept)
+    return AdapterPlugin(
+        adapter=adapter,
+        credentials=plugin.credentials,
+        include_path=plugin.include_path,
+        dependencies=plugin.dependencies,
+    )
+
+
+def stand_in_for(warehouse: Warehouse, folder: Path) -> AdapterPlugin:
+    """Return an adapter that names and quotes as that of the warehouse does, and has no macros."""
     includes = folder / f"include_{warehouse.name}"
     includes.mkdir(exist_ok=True)
     (includes / "dbt_project.yml").write_text(
         f"name: dbt_{warehouse.name}\nversion: 1.0.0\nconfig-version: 2\n", encoding="utf-8"
     )
-    manager = type("Connections", (DuckDBConnectionManager,), {"TYPE": warehouse.name})
+
+    def quoted(_: Any, name: str) -> str:
+        quote = warehouse.quote if warehouse.quotes_relations else ""
+        return f"{quote}{name}{quote}"
+
+    adapter = type(
+        "StandIn",
+        (DuckDBAdapter,),
+        {
+            "ConnectionManager": type(
+                "Connections", (DuckDBConnectionManager,), {"TYPE": warehouse.name}
+            ),
+            "Column": type("Column", (DuckDBColumn,), {"TYPE_LABELS": warehouse.types}),
+            "Relation": type("Relation", (DuckDBRelation,), {"quoted": quoted}),
+            "quote": lambda _, name: f"{warehouse.quote}{name}{warehouse.quote}",
+        },
+    )
     credentials = type(
         "Credentials", (DuckDBCredentials,), {"type": property(lambda _: warehouse.name)}
     )
-    column = type("Column", (DuckDBColumn,), {"TYPE_LABELS": warehouse.types})
-    quote = warehouse.quote if warehouse.quotes_relations else ""
-    relation = type(
-        "Relation", (DuckDBRelation,), {"quoted": lambda _, name: f"{quote}{name}{quote}"}
-    )
-    adapter = type(
-        "Adapter",
-        (_StandIn,),
-        {
-            "ConnectionManager": manager,
-            "Relation": relation,
-            "Column": column,
-            "warehouse": warehouse,
-            "statements": [],
-            "is_built": False,
-        },
-    )
-    return AdapterPlugin(
-        adapter=adapter,
-        credentials=credentials,
-        include_path=str(includes),
-        dependencies=list(warehouse.inherits),
+    return unconnected(
+        AdapterPlugin(
+            adapter=adapter,
+            credentials=credentials,
+            include_path=str(includes),
+            dependencies=list(warehouse.inherits),
+        )
     )
 
 
 @contextmanager
-def _stand_ins(folder: Path) -> Iterator[dict[str, AdapterPlugin]]:
-    """Let dbt find the stand-ins where it looks for adapters, for a while."""
-    stand_ins = {one.name: _stand_in_for(one, folder) for one in (*WAREHOUSES, _SPARK)}
-    before = dict(sys.modules)
-    plugins, packages = dict(FACTORY.plugins), dict(FACTORY.packages)
-    for name, plugin in stand_ins.items():
+def installed(plugins: Mapping[str, AdapterPlugin]) -> Iterator[None]:
+    """Let dbt find these where it looks for adapters, for a while."""
+    modules = {}
+    for name, plugin in plugins.items():
         package = ModuleType(f"dbt.adapters.{name}")
         package.Plugin = plugin  # type: ignore[attr-defined]
         about = ModuleType(f"dbt.adapters.{name}.__about__")
         about.version = "1.11.0"  # type: ignore[attr-defined]
-        sys.modules |= {package.__name__: package, about.__name__: about}
+        modules |= {package.__name__: package, about.__name__: about}
+    before = {name: sys.modules[name] for name in modules if name in sys.modules}
+    known = dict(FACTORY.plugins), dict(FACTORY.packages)
+    sys.modules |= modules
     try:
-        yield stand_ins
+        yield
     finally:
-        for name in stand_ins:
-            for module in (f"dbt.adapters.{name}", f"dbt.adapters.{name}.__about__"):
-                sys.modules.pop(module)
-                if module in before:
-                    sys.modules[module] = before[module]
+        for name in modules:
+            sys.modules.pop(name)
+        sys.modules |= before
         FACTORY.adapters.clear()
-        FACTORY.plugins, FACTORY.packages = plugins, packages
+        FACTORY.plugins, FACTORY.packages = known
 
 
 class Compiler:
-    """Compiles one reading of the project for any of the warehouses."""
+    """Compiles one reading of the project for one warehouse."""
 
-    def __init__(self, manifest: Any, folder: Path) -> None:
-        """Keep what dbt has read of the project, and a folder for the traces of compiling."""
+    def __init__(
+        self, manifest: Any, target: str, plugins: Mapping[str, AdapterPlugin], profiles: Path
+    ) -> None:
+        """Keep what dbt has read of the project, and the folder with a profiles.yml."""
         self._manifest = manifest
-        self._folder = folder
-        targets = "".join(
-            f"    {one.name}: {{type: {one.name}, path: ':memory:', schema: prod}}\n"
-            for one in WAREHOUSES
-        )
-        (folder / "profiles.yml").write_text(f"mailmart:\n  outputs:\n{targets}", encoding="utf-8")
+        self._target = target
+        self._plugins = plugins
+        self._profiles = profiles
 
-    def compile(self, warehouse: Warehouse, as_of: datetime) -> Compiled:
+    def compile(self, as_of: datetime) -> Compiled:
         """Return all SQL of the project as the warehouse would get it."""
-        with _stand_ins(self._folder) as stand_ins:
-            adapter: Any = stand_ins[warehouse.name].adapter
-            first = self._compile(warehouse, as_of)
+        adapter: Any = self._plugins[self._target].adapter
+        with installed(self._plugins):
+            first = self._compile(as_of)
             hooks = list(adapter.statements)
             adapter.is_built = True
-            later = self._compile(warehouse, as_of, "--select", "config.materialized:incremental")
-            own_hooks = self._compile_inline(warehouse, as_of, self._hooks_of_models())
+            later = self._compile(as_of, "--select", "config.materialized:incremental")
+            adapter.is_built = False
+            own_hooks = self._compile(as_of, "--inline", ";".join(self._hooks_of_models()))
         models = {node.name: node.compiled_code for node in first if node.resource_type == "model"}
         for node in later:
             if node.resource_type == "model" and node.compiled_code != models[node.name]:
@@ -193,13 +216,16 @@ class Compiler:
         return Compiled(
             models=models,
             tests={node.name: node.compiled_code for node in first if node.resource_type == "test"},
-            hooks=(*hooks, *own_hooks),
+            hooks=(
+                *hooks,
+                *(sql for one in own_hooks for sql in one.compiled_code.split(";") if sql.strip()),
+            ),
         )
 
-    def compile_models(self, warehouse: Warehouse, as_of: datetime, *names: str) -> dict[str, str]:
+    def compile_models(self, as_of: datetime, *names: str) -> dict[str, str]:
         """Return the query of some models, by name."""
-        with _stand_ins(self._folder):
-            nodes = self._compile(warehouse, as_of, "--select", *names)
+        with installed(self._plugins):
+            nodes = self._compile(as_of, "--select", *names)
         return {node.name: node.compiled_code for node in nodes if node.name in names}
 
     def _hooks_of_models(self) -> Iterator[str]:
@@ -207,28 +233,33 @@ class Compiler:
             for hook in (*node.config.get("pre_hook", ()), *node.config.get("post_hook", ())):
                 yield hook.sql.replace("{{ this }}", f"{{{{ ref('{node.name}') }}}}")
 
-    def _compile_inline(
-        self, warehouse: Warehouse, as_of: datetime, templates: Iterator[str]
-    ) -> Sequence[str]:
-        (node,) = self._compile(warehouse, as_of, "--inline", ";".join(templates))
-        return [sql for sql in node.compiled_code.split(";") if sql.strip()]
-
-    def _compile(self, warehouse: Warehouse, as_of: datetime, *arguments: str) -> list[Any]:
+    def _compile(self, as_of: datetime, *arguments: str) -> Sequence[Any]:
         with environment(MAILMART_AS_OF=as_of.isoformat()):
             result = dbtRunner(manifest=self._manifest).invoke(
                 [
                     "--quiet",
                     "compile",
                     *arguments,
-                    *("--target", warehouse.name),
+                    *("--target", self._target),
                     *("--no-populate-cache", "--no-introspect"),
                     *("--project-dir", str(ROOT)),
-                    *("--profiles-dir", str(self._folder)),
-                    *("--target-path", str(self._folder / "target")),
-                    *("--log-path", str(self._folder / "logs")),
+                    *("--profiles-dir", str(self._profiles)),
+                    *("--target-path", str(self._profiles / "target")),
+                    *("--log-path", str(self._profiles / "logs")),
                 ]
             )
         assert result.success, result.exception or [
             f"{one.node.name}: {one.message}" for one in result.result if one.status == "error"
         ]
         return [one.node for one in result.result.results]
+
+
+def with_stand_ins(manifest: Any, warehouse: Warehouse, folder: Path) -> Compiler:
+    """Return a compiler that needs no adapter installed, with its traces in a folder."""
+    plugins = {one.name: stand_in_for(one, folder) for one in (warehouse, _SPARK)}
+    (folder / "profiles.yml").write_text(
+        f"mailmart: {{outputs: {{{warehouse.name}: {{type: {warehouse.name}, schema: prod,"
+        f" path: '{folder}/{CATALOG}.duckdb'}}}}}}\n",
+        encoding="utf-8",
+    )
+    return Compiler(manifest, warehouse.name, plugins, folder)
