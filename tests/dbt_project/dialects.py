@@ -47,6 +47,8 @@ class Dialect:
     name: str
     functions: frozenset[str]
     types: frozenset[str]
+    strategies: frozenset[str]
+    """How dbt can bring an incremental model up to date."""
     reserved: frozenset[str]
     """Words that are no name of a column or a CTE unless they are quoted."""
     ignores_nulls_inside: bool
@@ -65,6 +67,7 @@ DIALECTS = {
             "convert_timezone date_part dateadd dayofweekiso hash md5 mod regexp_instr"
         ),
         types=_words("bigint boolean date decimal double text timestamp varchar variant"),
+        strategies=_words("append delete+insert insert_overwrite merge microbatch"),
         reserved=_words(
             "account all alter and any as between by case cast check column connect connection"
             " constraint create cross current current_date current_time current_timestamp"
@@ -87,6 +90,7 @@ DIALECTS = {
             " to_json_string unix_micros"
         ),
         types=_words("bigint boolean date decimal float64 json string timestamp"),
+        strategies=_words("insert_overwrite merge microbatch"),
         reserved=_words(
             "all and any array as asc assert_rows_modified at between by case cast collate contains"
             " create cross cube current default define desc distinct else end enum escape except"
@@ -109,6 +113,7 @@ DIALECTS = {
             " xxhash64"
         ),
         types=_words("bigint boolean date decimal double int string timestamp"),
+        strategies=_words("append delete+insert insert_overwrite merge microbatch replace_where"),
         reserved=_words(
             "anti cross except full inner intersect join lateral left minus natural on right semi"
             " union using"

@@ -6,12 +6,14 @@ there is, in `test_dialects.py`. No warehouse is asked anything here either.
 
 from __future__ import annotations
 
+import re
 import shutil
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dbt.adapters.base.plugin import AdapterPlugin
 from dbt.cli.main import dbtRunner
 
 from tests.dbt_project.building import CATALOG, ROOT, environment
@@ -48,43 +50,62 @@ SETTINGS = {
 }
 
 
-def read_project(target: str, profiles: Path) -> Any:
+def dbt(command: str, target: str, folder: Path) -> Any:
+    """Run dbt with the profiles.yml of the project and return what came of it."""
+    shutil.copy(ROOT / "profiles.yml", folder)
     result = dbtRunner().invoke(
         [
-            *("--quiet", "parse", "--no-partial-parse", "--target", target),
-            *("--project-dir", str(ROOT), "--profiles-dir", str(profiles)),
-            *("--target-path", str(profiles / "target"), "--log-path", str(profiles / "logs")),
+            *("--quiet", command, "--no-partial-parse", "--target", target),
+            *("--project-dir", str(ROOT), "--profiles-dir", str(folder)),
+            *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
         ]
     )
-    assert result.success, result.exception
+    failed = getattr(result.result, "results", [])
+    assert result.success, result.exception or [
+        f"{one.node.name}: {one.message}" for one in failed if one.status == "error"
+    ]
     return result.result
 
 
-def with_the_adapter(warehouse: Warehouse, folder: Path) -> Compiler:
-    plugins = {}
-    for name in (warehouse.name, *warehouse.inherits):
+def adapters_for(warehouse: Warehouse) -> dict[str, AdapterPlugin]:
+    names = (warehouse.name, *warehouse.inherits)
+    for name in names:
         pytest.importorskip(f"dbt.include.{name}", reason=f"dbt-{name} is not installed")
-        plugins[name] = unconnected(import_module(f"dbt.adapters.{name}").Plugin)
-    shutil.copy(ROOT / "profiles.yml", folder)
-    with installed(plugins):
-        manifest = read_project(warehouse.name, folder)
-    return Compiler(manifest, warehouse.name, plugins, folder)
+    return {name: unconnected(import_module(f"dbt.adapters.{name}").Plugin) for name in names}
 
 
 @each_warehouse
 def test_the_adapter_makes_the_sql_that_the_stand_in_makes(
     warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    adapters = adapters_for(warehouse)
+    folder = tmp_path_factory.mktemp("adapter")
     with environment(**SETTINGS):
-        real = with_the_adapter(warehouse, tmp_path_factory.mktemp("adapter")).compile(AS_OF)
+        with installed(adapters):
+            manifest = dbt("parse", warehouse.name, folder)
+        real = Compiler(manifest, warehouse.name, adapters, folder).compile(AS_OF)
         folder = tmp_path_factory.mktemp("stand_in")
-        shutil.copy(ROOT / "profiles.yml", folder)
-        manifest = read_project("local", folder)
-        stand_in = with_stand_ins(manifest, warehouse, folder).compile(AS_OF)
+        stand_ins = with_stand_ins(dbt("parse", "local", folder), warehouse, folder)
+        expected = stand_ins.compile(AS_OF)
 
-    assert words_of(dict(real.queries())) == words_of(dict(stand_in.queries()))
+    assert words_of(dict(real.queries())) == words_of(dict(expected.queries()))
     dialect = DIALECTS[warehouse.name]
     assert [name for name, sql in real.queries() if foreign_to(dialect, sql, OURS)] == []
+
+
+@each_warehouse
+def test_a_first_build_is_told_in_types_of_the_warehouse(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    adapters = adapters_for(warehouse)
+    with environment(**SETTINGS), installed(adapters):
+        built = dbt("run", warehouse.name, tmp_path)
+
+    statements = [sql.lower() for sql in adapters[warehouse.name].adapter.statements]
+    assert {one.status for one in built.results} == {"success"}
+    assert any("insert into" in sql and "unfinished_builds" in sql for sql in statements)
+    foreign = {"varchar", "double", "json", "hugeint"} - DIALECTS[warehouse.name].types
+    assert [sql for sql in statements if foreign & set(re.findall(r"\w+", sql))] == []
 
 
 def words_of(queries: dict[str, str]) -> dict[str, list[str]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
 import pytest
+import yaml
 
-from tests.dbt_project.building import Project
+from tests.dbt_project.building import ROOT, Project
 from tests.dbt_project.dialects import DIALECTS, foreign_to
 from tests.dbt_project.warehouses import WAREHOUSES, Compiled, Compiler, Warehouse, with_stand_ins
 
@@ -57,6 +59,33 @@ def test_every_model_and_data_test_is_compiled(
         compiled[warehouse.name].tests
     )
     assert all(sql.strip() for _, sql in compiled[warehouse.name].queries())
+
+
+@each_dialect
+def test_incremental_models_grow_in_a_way_that_the_warehouse_has(
+    project: Project, dialect: str
+) -> None:
+    strategies = {
+        name: model.config.incremental_strategy
+        for name, model in project.models.items()
+        if model.config.materialized == "incremental" and model.config.incremental_strategy
+    }
+
+    assert strategies
+    assert set(strategies.values()) <= DIALECTS[dialect].strategies
+
+
+@each_dialect
+def test_no_target_but_the_chosen_one_asks_for_its_settings(dialect: str) -> None:
+    profile = yaml.safe_load((ROOT / "profiles.yml").read_text(encoding="utf-8"))["mailmart"]
+
+    assert profile["target"] == "local"
+    asked = re.findall(r"env_var\('(\w+)'\)", str(profile["outputs"][dialect]))
+    assert asked
+    assert all(name.removeprefix("DBT_ENV_SECRET_").startswith("MAILMART_") for name in asked)
+    secrets = {"password", "private_key_passphrase", "token"} & set(profile["outputs"][dialect])
+    assert all("DBT_ENV_SECRET_" in profile["outputs"][dialect][name] for name in secrets)
+    assert "env_var" not in str(profile["outputs"]["local"]).replace("env_var('MAILMART_WARE", "")
 
 
 # That the check sees what it is there for

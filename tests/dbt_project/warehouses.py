@@ -89,6 +89,19 @@ class _Unconnected:
     def create_schema(self, relation: Any) -> None:
         self.statements.append(f"create schema if not exists {relation.without_identifier()}")
 
+    def list_schemas(self, database: str) -> list[str]:
+        return []
+
+    def list_relations_without_caching(self, schema_relation: Any) -> list[Any]:
+        return []
+
+    def get_columns_in_relation(self, relation: Any) -> list[Any]:
+        return []
+
+    def get_column_schema_from_query(self, sql: str, *_: Any) -> list[Any]:
+        self.statements.append(sql)
+        return []
+
     def cache_added(self, relation: Any) -> str:
         return ""
 
@@ -166,22 +179,26 @@ def stand_in_for(warehouse: Warehouse, folder: Path) -> AdapterPlugin:
 @contextmanager
 def installed(plugins: Mapping[str, AdapterPlugin]) -> Iterator[None]:
     """Let dbt find these where it looks for adapters, for a while."""
-    modules = {}
+    modules, known = dict(sys.modules), (dict(FACTORY.plugins), dict(FACTORY.packages))
+    replaced = {}
     for name, plugin in plugins.items():
-        package = ModuleType(f"dbt.adapters.{name}")
-        package.Plugin = plugin  # type: ignore[attr-defined]
-        about = ModuleType(f"dbt.adapters.{name}.__about__")
-        about.version = "1.11.0"  # type: ignore[attr-defined]
-        modules |= {package.__name__: package, about.__name__: about}
-    before = {name: sys.modules[name] for name in modules if name in sys.modules}
-    known = dict(FACTORY.plugins), dict(FACTORY.packages)
-    sys.modules |= modules
+        package: Any = sys.modules.get(f"dbt.adapters.{name}")
+        if package is None:
+            package, about = (
+                ModuleType(f"dbt.adapters.{name}{part}") for part in ("", ".__about__")
+            )
+            about.version = "1.11.0"  # type: ignore[attr-defined]
+            sys.modules |= {package.__name__: package, about.__name__: about}
+        replaced[package] = vars(package).get("Plugin")
+        package.Plugin = plugin
     try:
         yield
     finally:
-        for name in modules:
-            sys.modules.pop(name)
-        sys.modules |= before
+        for package, before in replaced.items():
+            package.Plugin = before
+        for module in set(sys.modules) - set(modules):
+            if module.startswith(tuple(f"dbt.adapters.{name}" for name in plugins)):
+                del sys.modules[module]
         FACTORY.adapters.clear()
         FACTORY.plugins, FACTORY.packages = known
 
