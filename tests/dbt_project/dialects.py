@@ -66,7 +66,7 @@ DIALECTS = {
         functions=_words(
             "convert_timezone date_part dateadd dayofweekiso hash md5 mod regexp_instr"
         ),
-        types=_words("bigint boolean date decimal double text timestamp varchar variant"),
+        types=_words("bigint boolean date decimal double text timestamp varchar"),
         strategies=_words("append delete+insert insert_overwrite merge microbatch"),
         reserved=_words(
             "account all alter and any as between by case cast check column connect connection"
@@ -86,10 +86,10 @@ DIALECTS = {
     "bigquery": Dialect(
         name="bigquery",
         functions=_words(
-            "date_add farm_fingerprint md5 mod regexp_contains struct timestamp_add to_hex"
+            "date_add farm_fingerprint md5 regexp_contains struct timestamp_add to_hex"
             " to_json_string unix_micros"
         ),
-        types=_words("bigint boolean date decimal float64 json string timestamp"),
+        types=_words("bigint boolean date decimal float64 string timestamp"),
         strategies=_words("insert_overwrite merge microbatch"),
         reserved=_words(
             "all and any array as asc assert_rows_modified at between by case cast collate contains"

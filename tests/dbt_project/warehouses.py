@@ -89,20 +89,20 @@ class _Unconnected:
     def create_schema(self, relation: Any) -> None:
         self.statements.append(f"create schema if not exists {relation.without_identifier()}")
 
-    def list_schemas(self, database: str) -> list[str]:
+    def list_schemas(self, *_: Any) -> list[str]:
         return []
 
-    def list_relations_without_caching(self, schema_relation: Any) -> list[Any]:
+    def list_relations_without_caching(self, *_: Any) -> list[Any]:
         return []
 
-    def get_columns_in_relation(self, relation: Any) -> list[Any]:
+    def get_columns_in_relation(self, *_: Any) -> list[Any]:
         return []
 
     def get_column_schema_from_query(self, sql: str, *_: Any) -> list[Any]:
         self.statements.append(sql)
         return []
 
-    def cache_added(self, relation: Any) -> str:
+    def cache_added(self, *_: Any) -> str:
         return ""
 
     def execute(self, sql: str, *_: Any, **__: Any) -> tuple[AdapterResponse, agate.Table]:
