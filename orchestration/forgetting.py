@@ -45,6 +45,7 @@ def forget(
         if erased.rows:
             _find_profiles(connection, profile_key)
             _purge_derived(connection)
+            _let_all_be_built_anew(connection)
             ledger.note_erased(connection, erased_at)
             connection.execute(
                 "insert or ignore into raw.warehouse_settings values (?, 'true')", [_REWRITE_DUE]
@@ -117,6 +118,22 @@ def _purge_derived(connection: duckdb.DuckDBPyConnection) -> None:
         )
         if named:
             connection.execute(f"delete from {quote(schema)}.{quote(table)} where {named}")
+
+
+def _let_all_be_built_anew(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the next build start from nothing: what was tied to the erased is other people's too.
+
+    A visitor's events, say, or a contact that has had two addresses. dbt reads the reason.
+    """
+    there = connection.execute(
+        "select 1 from duckdb_tables() where database_name = current_database()"
+        " and schema_name = 'intermediate' and table_name = 'build_states'"
+    ).fetchone()
+    if there:
+        connection.execute(
+            "update intermediate.build_states"
+            " set is_finished = false, rebuild_reason = 'people were erased'"
+        )
 
 
 def needs_rewrite(connection: duckdb.DuckDBPyConnection) -> bool:

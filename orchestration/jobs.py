@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -189,9 +189,23 @@ def conclude(
                 f"{len(problems):,} files were not loaded; each is named above, and in "
                 "raw.loaded_files"
             )
+    result.lines += find_rebuild(connection, result.materialized)
     result.lines += find_warnings(execution)
     result.lines += [f"not loaded: {problem}" for problem in problems]
     return result
+
+
+def find_rebuild(
+    connection: duckdb.DuckDBPyConnection, materialized: Collection[dg.AssetKey]
+) -> Iterator[str]:
+    """Yield why a run built all models anew, where nobody has asked for it."""
+    if dg.AssetKey(["marts", "dim_profiles"]) not in materialized:
+        return
+    for (reason,) in connection.execute(
+        "select arg_max(coalesce(rebuild_reason, ''), began_at) from intermediate.build_states"
+    ).fetchall():
+        if reason not in ("", "a full refresh was asked for", "no build has finished before"):
+            yield f"Everything was built anew: {reason}."
 
 
 def find_warnings(execution: dg.ExecuteInProcessResult) -> Iterator[str]:

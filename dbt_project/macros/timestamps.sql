@@ -63,3 +63,16 @@
 {% macro clock_slot(timestamp, seconds) -%}
     floor({{ quotient(epoch_microseconds(timestamp), '(' ~ seconds ~ ' * 1000000)') }})
 {%- endmacro %}
+
+
+{% macro hour_of(timestamp) -%}
+    {{ return(adapter.dispatch('hour_of', 'mailmart')(timestamp)) }}
+{%- endmacro %}
+
+{% macro default__hour_of(timestamp) -%}
+    {{ dbt.date_trunc('hour', timestamp) }}
+{%- endmacro %}
+
+{% macro bigquery__hour_of(timestamp) -%}
+    timestamp_trunc({{ timestamp }}, hour)
+{%- endmacro %}

@@ -23,6 +23,7 @@
             'insert into ' ~ builds ~ ' values ('
             ~ as_of() ~ ', ' ~ timestamp_literal(started_at()) ~ ')'
         ) -%}
+        {%- do note_begin() -%}
     {%- endif -%}
 {% endmacro %}
 

@@ -64,7 +64,7 @@ DIALECTS = {
     "snowflake": Dialect(
         name="snowflake",
         functions=_words(
-            "convert_timezone date_part dateadd dayofweekiso hash md5 mod regexp_instr"
+            "convert_timezone date_part date_trunc dateadd dayofweekiso hash md5 mod regexp_instr"
         ),
         types=_words("bigint boolean date decimal double text timestamp varchar"),
         strategies=_words("append delete+insert insert_overwrite merge microbatch"),
@@ -86,8 +86,8 @@ DIALECTS = {
     "bigquery": Dialect(
         name="bigquery",
         functions=_words(
-            "date_add farm_fingerprint md5 regexp_contains struct timestamp_add to_hex"
-            " to_json_string unix_micros"
+            "date_add farm_fingerprint md5 regexp_contains struct timestamp_add timestamp_trunc"
+            " to_hex to_json_string unix_micros"
         ),
         types=_words("bigint boolean date decimal float64 string timestamp"),
         strategies=_words("insert_overwrite merge microbatch"),
@@ -109,8 +109,8 @@ DIALECTS = {
     "databricks": Dialect(
         name="databricks",
         functions=_words(
-            "add_months btrim date_add from_utc_timestamp md5 regexp_like timestampadd unix_micros"
-            " xxhash64"
+            "add_months btrim date_add date_trunc from_utc_timestamp md5 regexp_like timestampadd"
+            " unix_micros xxhash64"
         ),
         types=_words("bigint boolean date decimal double int string timestamp"),
         strategies=_words("append delete+insert insert_overwrite merge microbatch replace_where"),

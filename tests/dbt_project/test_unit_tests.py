@@ -25,6 +25,8 @@ def test_every_step_with_a_rule_has_a_unit_test(project: Project) -> None:
         "stg_crm__erasure_requests", "stg_email__campaigns", "stg_esp__receipts",
         "stg_ml__scores", "fct_orders", "fct_web_events", "fct_builds", "ftr_churn",
         "sync_segments",
+        # What they say hangs on the build before: test_continued_builds.
+        "int_addresses__touched", "int_profiles__touched", "int_engagement_tiers__moved",
     }  # fmt: skip
 
     assert set(project.models) - tested == without_a_rule

@@ -107,7 +107,8 @@ class _Unconnected:
 
     def execute(self, sql: str, *_: Any, **__: Any) -> tuple[AdapterResponse, agate.Table]:
         self.statements.append(sql)
-        return AdapterResponse("OK"), agate.Table([])
+        # A hook asks how many rows there are of something: of builds that it can go on from.
+        return AdapterResponse("OK"), agate.Table([[int(self.is_built)]], ["answer"])
 
 
 class _ClosedLine:

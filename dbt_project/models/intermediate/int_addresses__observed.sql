@@ -1,8 +1,20 @@
+-- noqa: disable=layout.indent
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        unique_key=['email']
+    )
+}}
 with
 
 email_events as (
     select * from {{ ref('stg_email__events') }}
-    where occurred_at <= {{ as_of() }}
+    where
+        occurred_at <= {{ as_of() }}
+        {%- if continues_build() %}
+        and {{ has_arrived('email_events', ['occurred_at']) }}
+        {%- endif %}
 ),
 
 normalised as (
@@ -72,6 +84,13 @@ observed as (
         min(recorded_at) as first_seen_at
     from consents
     group by email
+    {%- if continues_build() %}
+    union all
+    select
+        email,
+        first_seen_at
+    from {{ this }}
+    {%- endif %}
 ),
 
 addresses as (
@@ -91,6 +110,14 @@ final as (
     where
         {{ is_valid_email('addresses.email') }}
         and erased_addresses.email is null
+        {%- if continues_build() %}
+        and not exists (
+            select 1 from {{ this }} as known
+            where
+                addresses.email = known.email
+                and addresses.first_seen_at = known.first_seen_at
+        )
+        {%- endif %}
 )
 
 select * from final

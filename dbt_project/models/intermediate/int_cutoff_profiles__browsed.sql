@@ -1,9 +1,20 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={
+            'replaces': {'profile_key': 'int_profiles__touched'},
+            'keeps': {'cutoff_at': 'int_cutoffs__listed'}
+        }
+    )
+}}
 {#- Web events of a visitor count from the log-in on. -#}
 {%- set session_windows = [7, 30, 90] %}
 with
 
 active as (
     select * from {{ ref('int_cutoff_profiles__active') }}
+    where {{ is_due() }}
 ),
 
 cutoffs as (

@@ -1,3 +1,13 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={
+            'replaces': {'profile_key': 'int_profiles__touched'},
+            'keeps': {'cutoff_at': 'int_cutoffs__listed'}
+        }
+    )
+}}
 {#
     Opens and clicks up to 10 s before the cutoff: a burst is recognised that late.
 #}
@@ -9,6 +19,7 @@ active as (
         *,
         {{ timestamp_add('second', -10, 'cutoff_at') }} as settled_at
     from {{ ref('int_cutoff_profiles__active') }}
+    where {{ is_due() }}
 ),
 
 email_engagements as (

@@ -1,3 +1,13 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={
+            'replaces': {'profile_key': 'int_profiles__touched'},
+            'keeps': {'cutoff_at': 'int_cutoffs__listed'}
+        }
+    )
+}}
 with
 
 active as (
@@ -5,6 +15,7 @@ active as (
         *,
         {{ timestamp_add('second', -10, 'cutoff_at') }} as settled_at
     from {{ ref('int_cutoff_profiles__active') }}
+    where {{ is_due() }}
 ),
 
 email_engagements as (
@@ -17,8 +28,14 @@ profiles as (
 ),
 
 orders as (
-    select * from {{ ref('int_orders__versioned') }}
-    where is_order
+    select
+        profiles.profile_key,
+        versions.ordered_at,
+        versions.known_from,
+        versions.superseded_at
+    from {{ ref('int_orders__versioned') }} as versions
+    inner join profiles on versions.email = profiles.email
+    where versions.is_order
 ),
 
 -- Days on which the person opened, clicked or ordered.
@@ -39,10 +56,9 @@ activities as (
         active.profile_key,
         orders.ordered_at as occurred_at
     from active
-    inner join profiles on active.profile_key = profiles.profile_key
     inner join orders
         on
-            profiles.email = orders.email
+            active.profile_key = orders.profile_key
             and orders.known_from <= active.cutoff_at
             and (
                 orders.superseded_at is null

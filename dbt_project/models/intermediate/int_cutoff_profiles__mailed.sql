@@ -1,9 +1,20 @@
 -- noqa: disable=layout.indent
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={
+            'replaces': {'profile_key': 'int_profiles__touched'},
+            'keeps': {'cutoff_at': 'int_cutoffs__listed'}
+        }
+    )
+}}
 {% set mail_windows = [7, 30, 90] -%}
 with
 
 active as (
     select * from {{ ref('int_cutoff_profiles__active') }}
+    where {{ is_due() }}
 ),
 
 cutoffs as (

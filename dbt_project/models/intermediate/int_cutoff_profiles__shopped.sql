@@ -11,8 +11,15 @@ profiles as (
 ),
 
 orders as (
-    select * from {{ ref('int_orders__versioned') }}
-    where is_order
+    select
+        profiles.profile_key,
+        versions.revenue_amount,
+        versions.ordered_at,
+        versions.known_from,
+        versions.superseded_at
+    from {{ ref('int_orders__versioned') }} as versions
+    inner join profiles on versions.email = profiles.email
+    where versions.is_order
 ),
 
 final as (
@@ -36,10 +43,9 @@ final as (
         count(*) as lifetime_orders,
         max(orders.ordered_at) as last_order_at
     from active
-    inner join profiles on active.profile_key = profiles.profile_key
     inner join orders
         on
-            profiles.email = orders.email
+            active.profile_key = orders.profile_key
             and orders.known_from <= active.cutoff_at
             and (
                 orders.superseded_at is null

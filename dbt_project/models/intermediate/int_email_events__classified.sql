@@ -1,8 +1,15 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={'replaces': {'profile_key': 'int_profiles__touched'}}
+    )
+}}
 with
 
 engagements as (
     select * from {{ ref('int_email_events__deduplicated') }}
-    where event_type in ('open', 'click')
+    where event_type in ('open', 'click') and {{ is_touched() }}
 ),
 
 messages as (
@@ -10,6 +17,7 @@ messages as (
         *,
         {{ timestamp_add('second', 2, 'delivered_at') }} as too_fast_until
     from {{ ref('int_messages__sent') }}
+    where {{ is_touched() }}
 ),
 
 patterns as (

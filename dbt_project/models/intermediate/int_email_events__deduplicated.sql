@@ -1,3 +1,10 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={'replaces': {'profile_key': 'int_profiles__touched'}}
+    )
+}}
 {#-
     Nearly all events have no copies and pass unsorted; only those that may be copies meet
     the exact rules. The relations are named twice rather than imported once: a wide CTE

@@ -12,6 +12,7 @@ events as (
 
 profiles as (
     select * from {{ ref('int_profiles__resolved') }}
+    where {{ is_touched() }}
 ),
 
 addresses as (

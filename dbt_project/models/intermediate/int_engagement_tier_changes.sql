@@ -1,7 +1,15 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={'replaces': {'profile_key': 'int_profiles__touched'}}
+    )
+}}
 {#-
     In the window of a tier an email counts from its first open on until the window has
     passed since the last one; a later open in time only prolongs that. So a stretch
     begins with +1 and ends with -1, and the sums up to an instant are the counts at it.
+    Ends that are still to come are there too: later builds find them.
 -#}
 {%- set same_thing -%}
     partition by profile_key, event_type, message_key, url
@@ -11,7 +19,7 @@ with
 
 engagements as (
     select * from {{ ref('int_email_events__classified') }}
-    where is_human
+    where is_human and {{ is_touched() }}
 ),
 
 tiers as (
@@ -66,9 +74,7 @@ changes as (
         leaves_at as changed_at,
         -1 as change
     from leaving
-    where
-        (next_at is null or leaves_at <= next_at)
-        and leaves_at <= {{ as_of() }}
+    where next_at is null or leaves_at <= next_at
 ),
 
 summed as (

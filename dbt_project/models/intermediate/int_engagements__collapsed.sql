@@ -1,3 +1,10 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={'replaces': {'profile_key': 'int_profiles__touched'}}
+    )
+}}
 with
 
 engagements as (
@@ -5,6 +12,7 @@ engagements as (
         *,
         case when event_type = 'click' then url end as clicked_url
     from {{ ref('int_email_events__classified') }}
+    where {{ is_touched() }}
 ),
 
 final as (

@@ -1,3 +1,10 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={'replaces': {'profile_key': 'int_profiles__touched'}}
+    )
+}}
 {#-
     What was known of a profile strictly before a message was. Mails are counted over
     ranges of the messages themselves; for the rest, counts in a window are the counts up
@@ -9,38 +16,18 @@ with
 
 messages as (
     select * from {{ ref('int_messages__sent') }}
-),
-
-profiles as (
-    select * from {{ ref('int_profiles__resolved') }}
+    where {{ is_touched() }}
 ),
 
 accumulated as (
     select * from {{ ref('int_profiles__accumulated') }}
 ),
 
--- Beside the messages that were sent, one that would be sent to everybody at as_of.
-moments as (
-    select
-        profile_key,
-        message_id,
-        sent_at,
-        received_at
-    from messages
-    union all
-    select
-        profile_key,
-        cast(null as {{ dbt.type_string() }}) as message_id,
-        {{ as_of() }} as sent_at,
-        {{ as_of() }} as received_at
-    from profiles
-),
-
 timed as (
     select
         *,
         {{ epoch_microseconds('received_at') }} as received_us
-    from moments
+    from messages
 ),
 
 received as (

@@ -4,6 +4,8 @@ with
 
 messages as (
     select * from {{ ref('int_messages__counted') }}
+    union all
+    select * from {{ ref('int_messages__anticipated') }}
 ),
 
 final as (

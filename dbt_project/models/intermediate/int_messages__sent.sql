@@ -1,8 +1,18 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={'replaces': {'profile_key': 'int_profiles__touched'}}
+    )
+}}
 with
 
 events as (
     select * from {{ ref('int_email_events__deduplicated') }}
-    where event_type in ('sent', 'delivered') and message_id is not null
+    where
+        event_type in ('sent', 'delivered')
+        and message_id is not null
+        and {{ is_touched() }}
 ),
 
 reported as (

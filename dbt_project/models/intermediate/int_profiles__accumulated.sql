@@ -1,3 +1,10 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={'replaces': {'profile_key': 'int_profiles__touched'}}
+    )
+}}
 {#- An open or a click is known to be no burst's only 10 s later. -#}
 with
 
@@ -6,13 +13,13 @@ engagements as (
         *,
         {{ timestamp_add('second', 10, 'first_human_at') }} as known_from
     from {{ ref('int_engagements__collapsed') }}
-    where first_human_at is not null
+    where first_human_at is not null and {{ is_touched() }}
 ),
 
 -- Visits count from when it was known whose they were: not those before a log-in.
 web_events as (
     select * from {{ ref('int_web_events__resolved') }}
-    where known_from = occurred_at
+    where known_from = occurred_at and {{ is_touched() }}
 ),
 
 visit_days as (
@@ -30,6 +37,7 @@ orders as (
 
 profiles as (
     select * from {{ ref('int_profiles__resolved') }}
+    where {{ is_touched() }}
 ),
 
 changes as (

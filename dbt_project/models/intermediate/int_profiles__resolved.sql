@@ -1,3 +1,10 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        unique_key=['email']
+    )
+}}
 with
 
 addresses as (
@@ -24,11 +31,8 @@ first_visits as (
     group by visitors.email
 ),
 
-final as (
+seen as (
     select
-        {{ keyed_hash('addresses.email') }} as profile_id,
-        -- Short, for joins and sorting inside a build; only profile_id outlives it.
-        row_number() over (order by addresses.email) as profile_key,
         addresses.email,
         least(
             addresses.first_seen_at,
@@ -36,6 +40,57 @@ final as (
         ) as first_seen_at
     from addresses
     left join first_visits on addresses.email = first_visits.email
+),
+
+{% if continues_build() -%}
+known as (
+    select * from {{ this }}
+),
+
+highest_key as (
+    select coalesce(max(profile_key), 0) as profile_key from known
+),
+
+-- Who has a key keeps it: the rows of other tables go by it.
+new_profiles as (
+    select
+        {{ keyed_hash('seen.email') }} as profile_id,
+        highest_key.profile_key + row_number() over (order by seen.email)
+            as profile_key,
+        seen.email,
+        seen.first_seen_at
+    from seen
+    left join known on seen.email = known.email
+    cross join highest_key
+    where known.email is null
+),
+
+seen_earlier as (
+    select
+        known.profile_id,
+        known.profile_key,
+        known.email,
+        seen.first_seen_at
+    from known
+    inner join seen on known.email = seen.email
+    where known.first_seen_at <> seen.first_seen_at
+),
+
+final as (
+    select * from new_profiles
+    union all
+    select * from seen_earlier
 )
+{%- else -%}
+final as (
+    select
+        {{ keyed_hash('email') }} as profile_id,
+        -- Short, for joins and sorting; only profile_id is known outside.
+        row_number() over (order by email) as profile_key,
+        email,
+        first_seen_at
+    from seen
+)
+{%- endif %}
 
 select * from final

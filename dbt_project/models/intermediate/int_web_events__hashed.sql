@@ -19,11 +19,33 @@ addresses as (
     where normalised.is_valid
 ),
 
+visitors as (
+    select
+        visitors.anonymous_id,
+        visitors.identified_at,
+        profiles.profile_key
+    from {{ ref('int_visitors__identified') }} as visitors
+    inner join profiles on visitors.email = profiles.email
+),
+
+-- An event with an address of its own is that person's, whoever else used the browser.
 -- With an address that is not valid the visitor stays an anonymous one.
 final as (
     select
+        case
+            when addresses.written_email is not null then addresses.profile_key
+            else visitors.profile_key
+        end as profile_key,
         addresses.profile_key as own_profile_key,
         addresses.written_email is not null as has_own_address,
+        -- Before the log-in nobody could tell whose event it was.
+        case
+            when
+                addresses.written_email is null
+                and visitors.identified_at > events.occurred_at
+                then visitors.identified_at
+            else events.occurred_at
+        end as known_from,
         events.event_id,
         events.event_type,
         events.anonymous_id,
@@ -54,6 +76,16 @@ final as (
         end as id_hash
     from events
     left join addresses on events.written_email = addresses.written_email
+    left join visitors on events.anonymous_id = visitors.anonymous_id
+    where
+        case
+            when addresses.written_email is not null then addresses.profile_key
+            else visitors.profile_key
+        end is not null
+        and {{ is_touched(
+            'case when addresses.written_email is not null'
+            ~ ' then addresses.profile_key else visitors.profile_key end'
+        ) }}
 )
 
 select * from final

@@ -1,31 +1,25 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={'replaces': {'profile_key': 'int_profiles__touched'}}
+    )
+}}
 {#- Written like int_email_events__deduplicated, and for the same reason. -#}
 {%- set content = [
     'anonymous_id', 'has_own_address', 'own_profile_key', 'event_type', 'occurred_at',
     'url', 'product_id',
 ] -%}
 {%- set columns = [
-    'own_profile_key', 'has_own_address', 'event_type', 'anonymous_id', 'session_id',
-    'url', 'referrer', 'utm_source', 'utm_medium', 'utm_campaign', 'product_id',
+    'profile_key', 'has_own_address', 'event_type', 'anonymous_id', 'session_id', 'url',
+    'referrer', 'utm_source', 'utm_medium', 'utm_campaign', 'product_id',
     'category', 'device_type', 'country', 'region', 'city', 'quantity', 'unit_price',
-    'occurred_at',
+    'occurred_at', 'known_from',
 ] -%}
 with
 
 repeated_hashes as (
     select * from {{ ref('int_web_events__repeated') }}
-),
-
-profiles as (
-    select * from {{ ref('int_profiles__resolved') }}
-),
-
-visitors as (
-    select
-        visitors.anonymous_id,
-        visitors.identified_at,
-        profiles.profile_key
-    from {{ ref('int_visitors__identified') }} as visitors
-    inner join profiles on visitors.email = profiles.email
 ),
 
 single_events as (
@@ -84,27 +78,6 @@ distinct_events as (
     where id_copy = 1 or event_id is null
 ),
 
--- An event with an address of its own is that person's, whoever else used the browser.
-owned as (
-    select
-        distinct_events.*,
-        coalesce(distinct_events.own_profile_key, visitors.profile_key) as profile_key,
-        not distinct_events.has_own_address as is_stitched,
-        -- Before the log-in nobody could tell whose event it was.
-        case
-            when
-                not distinct_events.has_own_address
-                and visitors.identified_at > distinct_events.occurred_at
-                then visitors.identified_at
-            else distinct_events.occurred_at
-        end as known_from
-    from distinct_events
-    left join visitors
-        on
-            distinct_events.anonymous_id = visitors.anonymous_id
-            and not distinct_events.has_own_address
-),
-
 final as (
     select
         profile_key,
@@ -122,13 +95,12 @@ final as (
         country,
         region,
         city,
-        is_stitched,
+        not has_own_address as is_stitched,
         quantity,
         unit_price,
         occurred_at,
         known_from
-    from owned
-    where profile_key is not null
+    from distinct_events
 )
 
 select * from final

@@ -1,3 +1,12 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        on_schema_change='fail',
+        meta={'replaces': {'profile_id': 'int_engagement_tiers__moved'}}
+    )
+}}
+{%- set moved = ref('int_engagement_tiers__moved') %}
 {%- set history -%}
     partition by profile_key
     order by changed_at
@@ -7,10 +16,18 @@ with
 
 profiles as (
     select * from {{ ref('int_profiles__resolved') }}
+    {%- if continues_build() %}
+    where profile_key in (select moved.profile_key from {{ moved }} as moved)
+    {%- endif %}
 ),
 
 tier_changes as (
     select * from {{ ref('int_engagement_tier_changes') }}
+    where
+        changed_at <= {{ as_of() }}
+        {%- if continues_build() %}
+        and profile_key in (select moved.profile_key from {{ moved }} as moved)
+        {%- endif %}
 ),
 
 rules as (

@@ -1,0 +1,187 @@
+"""Build a world in steps as dbt does: from nothing first, then from what the build before left.
+
+dbt compiles the project once from nothing and once to continue, for an `as_of` that is nobody's;
+other instants are put into its SQL afterwards. What its macros keep on record (`increments.sql`)
+is done here a second time, for a world in memory; `test_continued_builds` runs dbt itself.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from graphlib import TopologicalSorter
+from typing import Any
+
+import duckdb
+
+from ingestion.contract import SCHEMA as RAW_SCHEMA
+from ingestion.loader import load
+from tests.dbt_project.building import CATALOG, LOADED_AT, Project, Statement, making_of
+
+NOBODYS_AS_OF = datetime(2001, 2, 3, 4, 5, 6, 789012)  # noqa: DTZ001 - naive times are UTC here
+CONTINUED = ("email_events", "web_events", "orders", "contacts", "consents", "erasure_requests")
+"""The raw tables whose rows a build tells apart by their time of loading."""
+
+
+class Steps:
+    """The SQL of builds from nothing, and of builds that continue."""
+
+    def __init__(self, project: Project) -> None:
+        """Build a warehouse without a row, so that dbt has something to continue from."""
+        finished = project.seeded.with_name("finished") / f"{CATALOG}.duckdb"
+        finished.parent.mkdir()
+        shutil.copy(project.seeded, finished)
+        empty = finished.parent / "landing"
+        empty.mkdir()
+        with duckdb.connect(finished) as connection:
+            load(connection, empty, LOADED_AT)
+        project.dbt("run", warehouse=finished, as_of=NOBODYS_AS_OF)
+        self._anew = project.statements(NOBODYS_AS_OF)
+        only_models = ("--select", "resource_type:model", "--indirect-selection", "empty")
+        compiled = project.dbt("compile", *only_models, warehouse=finished, as_of=NOBODYS_AS_OF)
+        statements = [_continuing(one.node) for one in compiled.result.results]
+        models = {statement.model: statement for statement in statements}
+        order = TopologicalSorter({s.model: s.parents & set(models) for s in statements})
+        self._continuing = [models[name] for name in order.static_order()]
+
+    def build(self, connection: duckdb.DuckDBPyConnection, as_of: datetime) -> bool:
+        """Build the world as of an instant, and tell whether it was from nothing."""
+        is_anew = _begin(connection, as_of)
+        for statement in self._anew if is_anew else self._continuing:
+            sql = _at(statement, as_of)
+            try:
+                connection.execute(sql)
+            except duckdb.Error as error:
+                raise AssertionError(f"{statement.model}: {error}") from error
+        _finish(connection)
+        return is_anew
+
+
+def _continuing(node: Any) -> Statement:
+    """Return how dbt makes a model where there is one already."""
+    made = making_of(node)
+    if node.config.materialized != "incremental" or node.config.full_refresh is False:
+        return made
+    relation = f'"{CATALOG}"."{node.schema}"."{node.alias}"'
+    meta = node.config.meta
+    listed = {name: f'"{CATALOG}".intermediate.{name}' for name in _listing(meta)}
+    sql = [f"create or replace temp table computed as ({node.compiled_code})"]
+    sql += [
+        f"delete from {relation} where {column} in (select {column} from {listed[name]})"
+        for column, name in meta.get("replaces", {}).items()
+    ]
+    sql += [
+        f"delete from {relation} where {column} not in (select {column} from {listed[name]})"
+        for column, name in meta.get("keeps", {}).items()
+    ]
+    if node.config.unique_key:
+        same = " and ".join(
+            f"kept.{column} is not distinct from computed.{column}"
+            for column in node.config.unique_key
+        )
+        sql.append(
+            f"delete from {relation} as kept where exists (select 1 from computed where {same})"
+        )
+    sql.append(f"insert into {relation} by name select * from computed")
+    return Statement(made.model, made.parents, ";\n".join(sql))
+
+
+def _listing(meta: Any) -> Sequence[str]:
+    return [*meta.get("replaces", {}).values(), *meta.get("keeps", {}).values()]
+
+
+def _at(statement: Statement, as_of: datetime) -> str:
+    """Return the SQL as of an instant; the list of cutoffs is all that dbt makes of it itself."""
+    if statement.model == "int_cutoffs__listed":
+        months = [as_of.year * 12 + as_of.month - 1 - back for back in range(12)]
+        cutoffs = {as_of, *(datetime(m // 12, m % 12 + 1, 1) for m in months)}  # noqa: DTZ001
+        rows = ", ".join(f"(timestamp '{cutoff}')" for cutoff in sorted(cutoffs))
+        return (
+            f'create or replace table "{CATALOG}".intermediate.int_cutoffs__listed as'
+            f" select * from (values {rows}) as cutoffs (cutoff_at)"
+        )
+    written = NOBODYS_AS_OF.strftime("%Y-%m-%d %H:%M:%S.%f")
+    return statement.create.replace(written, as_of.strftime("%Y-%m-%d %H:%M:%S.%f"))
+
+
+def _begin(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> bool:
+    connection.execute(
+        """
+        create table if not exists intermediate.build_states (as_of timestamp, is_finished boolean);
+        create table if not exists intermediate.build_rows
+            (source_table varchar, loaded_hour timestamp, row_count bigint);
+        create table if not exists intermediate.arrivals
+            (source_table varchar, loaded_hour timestamp);
+        create table if not exists intermediate.addresses_to_rebuild (email varchar);
+        create or replace temp table rows_now
+            (source_table varchar, loaded_hour timestamp, row_count bigint);
+        """
+    )
+    for table in CONTINUED:
+        connection.execute(
+            f"insert into rows_now select '{table}', date_trunc('hour', _loaded_at), count(*)"
+            f" from {RAW_SCHEMA}.{table} group by all"
+        )
+    connection.execute(
+        """
+        create or replace table intermediate.arrivals as
+        select rows_now.source_table, rows_now.loaded_hour
+        from rows_now
+        left join intermediate.build_rows as seen using (source_table, loaded_hour)
+        where rows_now.row_count > coalesce(seen.row_count, 0)
+        """
+    )
+    before = connection.execute("select max(as_of) from intermediate.build_states").fetchone()
+    asked = connection.execute(
+        f"""
+        select count(*) from {RAW_SCHEMA}.erasure_requests
+        where
+            date_trunc('hour', _loaded_at) in (
+                select loaded_hour from intermediate.arrivals
+                where source_table = 'erasure_requests'
+            )
+            or requested_at > (select max(as_of) from intermediate.build_states)
+        """
+    ).fetchone()
+    is_anew = before is None or before[0] is None or before[0] > as_of or asked != (0,)
+    if is_anew:
+        connection.execute("delete from intermediate.build_states")
+    connection.execute("insert into intermediate.build_states values (?, false)", [as_of])
+    return is_anew
+
+
+def _finish(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        """
+        delete from intermediate.build_states where is_finished;
+        update intermediate.build_states set is_finished = true;
+        create or replace table intermediate.build_rows as from rows_now;
+        """
+    )
+
+
+def hold_back(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take all rows of the raw tables aside, for batches to come."""
+    connection.execute("create schema held")
+    for (table,) in connection.execute(
+        f"select table_name from duckdb_tables() where schema_name = '{RAW_SCHEMA}'"
+        " and table_name in (select unnest(?))",
+        [[*CONTINUED, "order_lines", "products", "campaigns"]],
+    ).fetchall():
+        connection.execute(f"create table held.{table} as select * from {RAW_SCHEMA}.{table}")
+        connection.execute(f"delete from {RAW_SCHEMA}.{table}")
+
+
+def bring(connection: duckdb.DuckDBPyConnection, batch: int, batches: int, salt: int) -> None:
+    """Load one batch of the rows held back: which, hangs on the row's place and the salt."""
+    loaded_at = LOADED_AT + timedelta(minutes=37 * batch)
+    for (table,) in connection.execute(
+        "select table_name from duckdb_tables() where schema_name = 'held'"
+    ).fetchall():
+        connection.execute(
+            f"insert into {RAW_SCHEMA}.{table}"
+            f" select * replace (?::timestamp as _loaded_at) from held.{table}"
+            " where hash(rowid, ?) % ? = ?",
+            [loaded_at, salt, batches, batch],
+        )

@@ -1,0 +1,221 @@
+"""A build that continues gives what one from nothing gives, whatever came before."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.dbt_project.building import CATALOG, Project, landing_of, load_landing
+from tests.dbt_project.continuing import Steps, bring, hold_back
+from tests.dbt_project.test_same_rows_same_marts import assert_same, public_rows
+from tests.oracle.worlds import random_world
+
+STEPS = st.lists(
+    st.sampled_from(
+        [timedelta(), timedelta(microseconds=1), timedelta(minutes=1), timedelta(hours=20)]
+        + [timedelta(days=days) for days in (1, 2, 7, 31, 365)]
+    ),
+    min_size=1,
+    max_size=5,
+)
+"""How far `as_of` lies before the last one, each time; out of order they go backwards."""
+
+
+@pytest.fixture(scope="session")
+def steps(project: Project) -> Steps:
+    """Both ways of building, compiled once."""
+    return Steps(project)
+
+
+def both_ways(
+    project: Project, steps: Steps, folder: Path, seed: int, back: list[timedelta], salt: int
+) -> int:
+    """Build a world in batches and at once, compare all public tables, and count what continued."""
+    world, last = random_world(seed)
+    as_ofs = [last - one for one in back] + [last]
+    continued = 0
+    landing = landing_of(world, folder / f"{seed}-{salt}-{len(back)}", seed)
+    with project.world() as connection:
+        load_landing(connection, landing)
+        hold_back(connection)
+        for batch, as_of in enumerate(as_ofs):
+            bring(connection, batch, len(as_ofs), salt)
+            continued += not steps.build(connection, as_of)
+        in_steps = public_rows(project, connection)
+    with project.world() as connection:
+        load_landing(connection, landing)
+        assert steps.build(connection, last)
+        at_once = public_rows(project, connection)
+    # Segments of builds before are history, which the one build has not seen.
+    for history in ("fct_segment_spells", "fct_segment_members"):
+        at_once.pop(f"marts.{history}")
+        in_steps.pop(f"marts.{history}")
+    assert_same(at_once, in_steps)
+    return continued
+
+
+def check(project: Project, steps: Steps, folder: Path, examples: int) -> None:
+    continued = 0
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(seed=st.integers(0, 10_000), back=STEPS, salt=st.integers(0, 1_000))
+    def any_world(seed: int, back: list[timedelta], salt: int) -> None:
+        nonlocal continued
+        continued += both_ways(project, steps, folder / f"{seed}", seed, back, salt)
+
+    any_world()
+    # Builds from nothing alone would prove nothing.
+    assert continued > examples / 2
+
+
+def test_batches_in_any_order_and_any_as_of_give_what_one_build_gives(
+    project: Project, steps: Steps, tmp_path: Path
+) -> None:
+    check(project, steps, tmp_path, examples=12)
+
+
+@pytest.mark.slow
+def test_many_worlds_built_in_batches_give_what_one_build_gives(
+    project: Project, steps: Steps, tmp_path: Path
+) -> None:
+    check(project, steps, tmp_path, examples=100)
+
+
+# dbt itself: what it notices, and what it makes of it
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A warehouse that dbt builds again and again."""
+
+    project: Project
+    warehouse: Path
+    as_of: datetime
+
+    def run(self, *arguments: str, later: timedelta = timedelta()) -> str | None:
+        """Build, and return why everything was built anew, if it was."""
+        self.project.dbt("run", *arguments, warehouse=self.warehouse, as_of=self.as_of + later)
+        return self.ask(
+            "select arg_max(coalesce(rebuild_reason, ''), began_at) from intermediate.build_states"
+        )
+
+    def ask(self, query: str) -> Any:
+        """Run one statement in the warehouse, and return the first value it gives."""
+        with duckdb.connect(self.warehouse) as connection:
+            found = connection.execute(query).fetchone()
+        return found and found[0]
+
+    def rows(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Return all rows of all marts that are no history."""
+        with duckdb.connect(self.warehouse) as connection:
+            found = public_rows(self.project, connection)
+        for history in ("fct_segment_spells", "fct_segment_members"):
+            found.pop(f"marts.{history}")
+        return found
+
+    def assert_as_from_nothing(self, later: timedelta = timedelta()) -> None:
+        """Compare what is there with what a full refresh makes of it."""
+        in_steps = self.rows()
+        self.run("--full-refresh", later=later)
+        assert_same(self.rows(), in_steps)
+
+
+@pytest.fixture
+def shop(project: Project, tmp_path: Path) -> Shop:
+    """A world in a warehouse of its own, which nothing has been built in."""
+    world, as_of = random_world(11)
+    warehouse = tmp_path / f"{CATALOG}.duckdb"
+    shutil.copy(project.seeded, warehouse)
+    with duckdb.connect(warehouse) as connection:
+        load_landing(connection, landing_of(world, tmp_path / "landing", seed=11))
+    return Shop(project, warehouse, as_of)
+
+
+def test_a_build_continues_until_something_else_than_rows_and_time_changes(shop: Shop) -> None:
+    assert shop.run() == "no build has finished before"
+    assert shop.run() == ""
+    assert shop.ask("select count(*) from intermediate.int_profiles__touched") == 0
+    assert shop.run(later=timedelta(days=3)) == ""
+    shop.assert_as_from_nothing(timedelta(days=3))
+
+    reason = shop.run(later=timedelta(days=1))
+    later, earlier = (shop.as_of + timedelta(days=days) for days in (3, 1))
+    assert reason == f"as_of goes back, from {later} to {earlier}"
+    shop.assert_as_from_nothing(timedelta(days=1))
+
+    assert shop.run("--full-refresh") == "a full refresh was asked for"
+
+
+def test_rows_that_somebody_takes_out_or_brings_late_are_noticed(shop: Shop) -> None:
+    with duckdb.connect(shop.warehouse) as connection:
+        connection.execute(
+            "create temp table late as select * from raw.email_events limit 2;"
+            "delete from raw.email_events where rowid in"
+            " (select rowid from raw.email_events limit 2)"
+        )
+        shop_rows = connection.execute("select * from late").fetchall()
+        columns = len(shop_rows[0])
+    shop.run()
+    with duckdb.connect(shop.warehouse) as connection:
+        # They say to have been loaded with the others, as rows of another loader may.
+        connection.executemany(
+            f"insert into raw.email_events values ({', '.join('?' * columns)})", shop_rows
+        )
+    assert shop.run() == ""
+    assert shop.ask("select count(*) from intermediate.int_profiles__touched") > 0
+    shop.assert_as_from_nothing()
+
+    shop.ask("delete from raw.orders where rowid in (select rowid from raw.orders limit 1)")
+    assert shop.run() == "rows of raw.orders are gone"
+    shop.assert_as_from_nothing()
+
+
+def test_a_part_of_a_build_is_no_build(shop: Shop) -> None:
+    shop.run()
+    # Two builds that do not come to their end: one that goes on, and one from nothing.
+    assert shop.run("--select", "int_email_events__classified", later=timedelta(days=2)) == ""
+    assert shop.run(later=timedelta(days=2)) == ""
+    shop.assert_as_from_nothing(timedelta(days=2))
+
+    shop.run("--full-refresh", "--select", "int_profiles__resolved", later=timedelta(days=2))
+    assert shop.run(later=timedelta(days=2)) == "a full refresh was asked for"
+    shop.assert_as_from_nothing(timedelta(days=2))
+
+    shop.run("--select", "int_messages__sent", later=timedelta(days=9))
+    assert str(shop.run(later=timedelta(days=3))).startswith("as_of goes back")
+
+
+def test_a_table_that_is_dropped_is_made_again(shop: Shop) -> None:
+    shop.run()
+    shop.ask("drop table intermediate.int_messages__sent")
+
+    assert shop.run() == "int_messages__sent is missing"
+    shop.assert_as_from_nothing()
+
+
+def test_who_asks_to_be_erased_lets_all_be_built_anew(shop: Shop) -> None:
+    shop.run()
+    email = shop.ask("select min(email) from marts.dim_profiles")
+    with duckdb.connect(shop.warehouse) as connection:
+        connection.execute(
+            "insert into raw.erasure_requests (email, requested_at, _loaded_at)"
+            " values ($email, $later, $later)",
+            {"email": email, "later": shop.as_of + timedelta(days=5)},
+        )
+    # Until then nothing has happened.
+    assert shop.run() == ""
+    assert shop.run(later=timedelta(days=5)) == "somebody asked to be erased"
+    shop.assert_as_from_nothing(timedelta(days=5))
