@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WAREHOUSES := .venv-warehouses
 
 # The simulated shop of `make run`: its history ends at the turn of the year, whatever today is.
 SHOP_PROFILES ?= 4000
@@ -20,7 +21,7 @@ export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint bench format ui docs lock clean
+.PHONY: help setup run test test-slow test-warehouses lint bench format ui docs lock clean
 
 help: ## list these verbs
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,6 +49,14 @@ test: $(READY) ## run all tests that need nothing but this machine
 test-slow: $(READY) ## run the long tests: random worlds, kills, real processes (half an hour)
 	@$(BIN)/python -m pytest -m slow
 
+$(WAREHOUSES)/.ready: requirements-warehouses.lock
+	@test -x $(WAREHOUSES)/bin/python || $(PYTHON) -m venv $(WAREHOUSES)
+	@$(WAREHOUSES)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-warehouses.lock
+	@touch $@
+
+test-warehouses: $(WAREHOUSES)/.ready ## compile with the adapters of Snowflake, BigQuery and Databricks (900 MB)
+	@$(WAREHOUSES)/bin/python -m pytest tests/dbt_project/test_adapters.py
+
 lint: $(READY) ## check style, types, docs, dead code, yml against columns, who knows whom
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -74,8 +83,9 @@ ui: $(READY) ## open Dagster on http://127.0.0.1:3000 (other ports: make ui PORT
 docs: $(READY) ## build dbt's page of all models, one file that needs no server
 	@$(BIN)/dbt docs generate --static --quiet && echo "open target/static_index.html"
 
-lock: ## resolve requirements.in anew into requirements.lock (needs uv)
-	uv pip compile --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header --no-emit-index-url --upgrade -q requirements.in -o requirements.lock
+lock: ## resolve the requirements anew into their locks (needs uv)
+	for name in requirements requirements-warehouses; do \
+	uv pip compile --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header --no-emit-index-url --upgrade -q $$name.in -o $$name.lock || exit 1; done
 
 clean: ## remove what runs leave behind, but not the data
 	rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

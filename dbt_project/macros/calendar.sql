@@ -27,6 +27,11 @@
     extract(dayofweek from {{ timestamp }})
 {%- endmacro %}
 
+{# Its dayofweek begins where a parameter of the account says. #}
+{% macro snowflake__day_of_week(timestamp) -%}
+    mod(dayofweekiso({{ timestamp }}), 7)
+{%- endmacro %}
+
 {# Spark and BigQuery begin with Sunday 1. #}
 {% macro spark__day_of_week(timestamp) -%}
     (extract(dayofweek from {{ timestamp }}) - 1)
@@ -34,4 +39,21 @@
 
 {% macro bigquery__day_of_week(timestamp) -%}
     (extract(dayofweek from {{ timestamp }}) - 1)
+{%- endmacro %}
+
+
+{% macro date_add(unit, count, date) -%}
+    {{ return(adapter.dispatch('date_add', 'mailmart')(unit, count, date)) }}
+{%- endmacro %}
+
+{% macro default__date_add(unit, count, date) -%}
+    {{ timestamp_add(unit, count, date) }}
+{%- endmacro %}
+
+{% macro spark__date_add(unit, count, date) -%}
+    {{ {'day': 'date_add', 'month': 'add_months'}[unit] }}({{ date }}, {{ count }})
+{%- endmacro %}
+
+{% macro bigquery__date_add(unit, count, date) -%}
+    date_add({{ date }}, interval ({{ count }}) {{ unit }})
 {%- endmacro %}

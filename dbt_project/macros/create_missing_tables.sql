@@ -17,7 +17,7 @@
             {%- set columns = [] -%}
             {%- for column in table.columns.values() -%}
                 {%- do columns.append(
-                    adapter.quote(column.name) ~ ' ' ~ column.data_type
+                    column_name(column.name) ~ ' ' ~ column_type(column.data_type)
                 ) -%}
             {%- endfor -%}
             {%- do run_query('create schema if not exists ' ~ table.schema) -%}

@@ -7,14 +7,10 @@
     for another; such an address is not valid anyway.
 #}
 {% macro default__normalise_email(column) -%}
-    {%- set blanks %}[\\x09-\\x0D\\x20\\xA0]+{% endset -%}
-    {%- set trimmed -%}
-        regexp_replace({{ column }}, '^{{ blanks }}|{{ blanks }}$', '')
-    {%- endset -%}
     case
-        when octet_length({{ trimmed }}) = char_length({{ trimmed }})
-            then lower({{ trimmed }})
-        else {{ trimmed }}
+        when octet_length({{ trim_blanks(column) }}) = length({{ trim_blanks(column) }})
+            then lower({{ trim_blanks(column) }})
+        else {{ trim_blanks(column) }}
     end
 {%- endmacro %}
 
@@ -35,6 +31,19 @@
         when strlen({{ trimmed }}) = length({{ trimmed }}) then lower({{ trimmed }})
         else {{ trimmed }}
     end
+{%- endmacro %}
+
+
+{% macro trim_blanks(column) -%}
+    {{ return(adapter.dispatch('trim_blanks', 'mailmart')(column)) }}
+{%- endmacro %}
+
+{% macro default__trim_blanks(column) -%}
+    trim({{ column }}, '\u0009\u000a\u000b\u000c\u000d\u0020\u00a0')
+{%- endmacro %}
+
+{% macro spark__trim_blanks(column) -%}
+    btrim({{ column }}, '\u0009\u000a\u000b\u000c\u000d\u0020\u00a0')
 {%- endmacro %}
 
 

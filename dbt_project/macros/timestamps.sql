@@ -4,10 +4,10 @@
 
 
 {% macro days_between(earlier, later) -%}
-    (
-        ({{ epoch_microseconds(later) }} - {{ epoch_microseconds(earlier) }})
-        / 86400000000.0
-    )
+    {{ quotient(
+        '(' ~ epoch_microseconds(later) ~ ' - ' ~ epoch_microseconds(earlier) ~ ')',
+        '86400000000.0',
+    ) }}
 {%- endmacro %}
 
 
@@ -24,6 +24,16 @@
     ({{ timestamp }} + to_{{ unit }}s({{ count }}))
 {%- endmacro %}
 
+{# dbt's own makes a datetime, which BigQuery compares with no timestamp. #}
+{% macro bigquery__timestamp_add(unit, count, timestamp) -%}
+    timestamp_add({{ timestamp }}, interval ({{ count }}) {{ unit }})
+{%- endmacro %}
+
+{# dbt's own drops the microseconds, or asks a connection which version it has. #}
+{% macro spark__timestamp_add(unit, count, timestamp) -%}
+    timestampadd({{ unit }}, cast({{ count }} as int), {{ timestamp }})
+{%- endmacro %}
+
 
 {% macro epoch_microseconds(timestamp) -%}
     {{ return(adapter.dispatch('epoch_microseconds', 'mailmart')(timestamp)) }}
@@ -37,15 +47,32 @@
     epoch_us({{ timestamp }})
 {%- endmacro %}
 
+{% macro snowflake__epoch_microseconds(timestamp) -%}
+    date_part(epoch_microsecond, {{ timestamp }})
+{%- endmacro %}
+
 {% macro spark__epoch_microseconds(timestamp) -%}
     unix_micros({{ timestamp }})
 {%- endmacro %}
 
 {% macro bigquery__epoch_microseconds(timestamp) -%}
-    unix_micros(timestamp({{ timestamp }}))
+    unix_micros({{ timestamp }})
 {%- endmacro %}
 
 
 {% macro clock_slot(timestamp, seconds) -%}
-    floor({{ epoch_microseconds(timestamp) }} / ({{ seconds }} * 1000000))
+    floor({{ quotient(epoch_microseconds(timestamp), '(' ~ seconds ~ ' * 1000000)') }})
+{%- endmacro %}
+
+
+{% macro hour_of(timestamp) -%}
+    {{ return(adapter.dispatch('hour_of', 'mailmart')(timestamp)) }}
+{%- endmacro %}
+
+{% macro default__hour_of(timestamp) -%}
+    {{ dbt.date_trunc('hour', timestamp) }}
+{%- endmacro %}
+
+{% macro bigquery__hour_of(timestamp) -%}
+    timestamp_trunc({{ timestamp }}, hour)
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_touched') }}
+{{ config(materialized='incremental', incremental_strategy=continued_strategy()) }}
 {#-
     There are far fewer addresses than events: to normalise each once and to look it up by
     its text is cheaper than to do so for each event.

@@ -2,7 +2,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='replace_touched',
+        incremental_strategy=continued_strategy(),
         unique_key=['email']
     )
 }}

@@ -34,12 +34,12 @@ cart_changes as (
 
 carts as (
     select
-        profile_key,
-        product_id,
-        sum(quantity) as quantity
+        cart_changes.profile_key,
+        cart_changes.product_id,
+        sum(cart_changes.quantity) as quantity
     from cart_changes
-    group by profile_key, product_id
-    having sum(quantity) > 0
+    group by cart_changes.profile_key, cart_changes.product_id
+    having sum(cart_changes.quantity) > 0
 ),
 
 -- The price that the visitor saw last, on whatever event.

@@ -59,7 +59,7 @@ measured as (
         coalesce(shopped.orders_last_{{ days }}_days, 0)
             as orders_last_{{ days }}_days,
         {%- endfor %}
-        cast(coalesce(shopped.revenue_last_365_days, 0) as double)
+        cast(coalesce(shopped.revenue_last_365_days, 0) as {{ type_double() }})
             as revenue_last_365_days,
         coalesce(shopped.lifetime_orders, 0) as lifetime_orders,
         {{ days_between('engaged.last_open_at', 'active.cutoff_at') }}
@@ -93,7 +93,10 @@ rated as (
     select
         *,
         least(
-            (emails_opened_last_365_days + 1.0) / (lifetime_emails_received + 5.0), 0.99
+            {{ quotient(
+                '(emails_opened_last_365_days + 1.0)', '(lifetime_emails_received + 5.0)'
+            ) }},
+            0.99
         ) as open_rate,
         greatest(least(coalesce(days_since_first_email, 60.0), 365.0), 30.0) as age_days
     from measured

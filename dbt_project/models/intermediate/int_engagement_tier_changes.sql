@@ -1,7 +1,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='replace_touched',
+        incremental_strategy=continued_strategy(),
         meta={'replaces': {'profile_key': 'int_profiles__touched'}}
     )
 }}
@@ -11,6 +11,10 @@
     begins with +1 and ends with -1, and the sums up to an instant are the counts at it.
     Ends that are still to come are there too: later builds find them.
 -#}
+{%- set same_thing -%}
+    partition by profile_key, event_type, message_key, url
+    order by occurred_at
+{%- endset -%}
 with
 
 engagements as (
@@ -36,13 +40,9 @@ distinct_engagements as (
 neighboured as (
     select
         *,
-        lag(occurred_at) over same_thing as previous_at,
-        lead(occurred_at) over same_thing as next_at
+        lag(occurred_at) over ({{ same_thing }}) as previous_at,
+        lead(occurred_at) over ({{ same_thing }}) as next_at
     from distinct_engagements
-    window same_thing as (
-        partition by profile_key, event_type, message_key, url
-        order by occurred_at
-    )
 ),
 
 leaving as (

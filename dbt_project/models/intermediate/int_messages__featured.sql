@@ -24,9 +24,9 @@ final as (
         lifetime_emails_opened,
         lifetime_links_clicked,
         lifetime_orders,
-        cast(emails_opened_last_30_days as double)
+        cast(emails_opened_last_30_days as {{ type_double() }})
         / nullif(emails_received_last_30_days, 0) as open_rate_last_30_days,
-        cast(lifetime_emails_opened as double)
+        cast(lifetime_emails_opened as {{ type_double() }})
         / nullif(lifetime_emails_received, 0) as lifetime_open_rate,
         {{ days_between('last_received_at', 'received_at') }} as days_since_last_email,
         {{ days_between('last_opened_at', 'received_at') }} as days_since_last_open,

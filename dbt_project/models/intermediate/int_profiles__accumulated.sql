@@ -1,7 +1,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='replace_touched',
+        incremental_strategy=continued_strategy(),
         meta={'replaces': {'profile_key': 'int_profiles__touched'}}
     )
 }}
@@ -107,8 +107,6 @@ summed as (
         known_from
     from changes
     group by profile_key, known_from
-    -- An order that is only told of anew comes and goes at one instant.
-    having sum(orders) <> 0 or sum(emails_opened + links_clicked + visit_days) > 0
 ),
 
 final as (
@@ -135,6 +133,8 @@ final as (
             partition by profile_key order by known_from
         ) as superseded_at
     from summed
+    -- An order that is only told of anew comes and goes at one instant.
+    where orders <> 0 or emails_opened + links_clicked + visit_days > 0
 )
 
 select * from final

@@ -1,3 +1,8 @@
+{%- set newest_first -%}
+    partition by profile_key
+    order by updated_at desc, contact_id desc, source_system desc nulls last
+    rows between unbounded preceding and unbounded following
+{%- endset -%}
 with
 
 profiles as (
@@ -41,16 +46,11 @@ contacts as (
 attributes as (
     select distinct
         profile_key,
-        first_value(first_name ignore nulls) over newest_first as first_name,
-        first_value(last_name ignore nulls) over newest_first as last_name,
-        first_value(birth_date ignore nulls) over newest_first as birth_date,
-        first_value(timezone ignore nulls) over newest_first as timezone
+        {{ first_known('first_name') }} over ({{ newest_first }}) as first_name,
+        {{ first_known('last_name') }} over ({{ newest_first }}) as last_name,
+        {{ first_known('birth_date') }} over ({{ newest_first }}) as birth_date,
+        {{ first_known('timezone') }} over ({{ newest_first }}) as timezone
     from contacts
-    window newest_first as (
-        partition by profile_key
-        order by updated_at desc, contact_id desc, source_system desc nulls last
-        rows between unbounded preceding and unbounded following
-    )
 ),
 
 -- A place comes as a whole: a city of one source and a country of another is nowhere.

@@ -34,7 +34,7 @@ ranked_categories as (
                 -- What has no category is bought too, but is none to write about.
                 case when category is null then 1 else 0 end,
                 sum(quantity) desc,
-                category
+                category nulls last
         ) as category_rank
     from recent_lines
     group by profile_key, category
@@ -67,8 +67,8 @@ final as (
         measured.revenue_last_90_days,
         measured.lifetime_orders,
         measured.lifetime_revenue,
-        cast(measured.lifetime_revenue as double) / nullif(measured.valued_orders, 0)
-            as average_order_value,
+        cast(measured.lifetime_revenue as {{ type_double() }})
+        / nullif(measured.valued_orders, 0) as average_order_value,
         measured.last_order_at
     from measured
     left join ranked_categories

@@ -1,12 +1,17 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='replace_touched',
+        incremental_strategy=continued_strategy(),
         on_schema_change='fail',
         meta={'replaces': {'profile_id': 'int_engagement_tiers__moved'}}
     )
 }}
 {%- set moved = ref('int_engagement_tiers__moved') %}
+{%- set history -%}
+    partition by profile_key
+    order by changed_at
+    range between unbounded preceding and current row
+{%- endset -%}
 with
 
 profiles as (
@@ -54,16 +59,11 @@ counts as (
     select
         profile_key,
         {%- for tier, prefix in tiers_with_a_rule() %}
-        sum(opened_{{ prefix }}_change) over history as opened_{{ prefix }},
-        sum(clicked_{{ prefix }}_change) over history as clicked_{{ prefix }},
+        sum(opened_{{ prefix }}_change) over ({{ history }}) as opened_{{ prefix }},
+        sum(clicked_{{ prefix }}_change) over ({{ history }}) as clicked_{{ prefix }},
         {%- endfor %}
         changed_at
     from changes
-    window history as (
-        partition by profile_key
-        order by changed_at
-        range between unbounded preceding and current row
-    )
 ),
 
 tiers as (

@@ -7,9 +7,12 @@
         on_schema_change='append_new_columns',
         post_hook="
             insert into {{ source('history', 'segment_builds') }}
-            select
-                {{ as_of() }},
-                {{ timestamp_literal(started_at()) }}
+            select this_build.*
+            from (
+                select
+                    {{ as_of() }} as as_of,
+                    {{ timestamp_literal(started_at()) }} as built_at
+            ) as this_build
             where not exists (
                 select 1 from {{ source('history', 'segment_builds') }}
                 where as_of >= {{ as_of() }}

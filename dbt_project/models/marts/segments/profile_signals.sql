@@ -56,9 +56,9 @@ birthdays as (
     select
         profile_id,
         local_date as today,
-        {{ timestamp_add('day', 6, 'local_date') }} as last_day,
-        {{ timestamp_add('month', '12 * years', 'birth_date') }} as birthday,
-        {{ timestamp_add('month', '12 * (years + 1)', 'birth_date') }} as next_birthday
+        {{ date_add('day', 6, 'local_date') }} as last_day,
+        {{ date_add('month', '12 * years', 'birth_date') }} as birthday,
+        {{ date_add('month', '12 * (years + 1)', 'birth_date') }} as next_birthday
     from ages
 ),
 

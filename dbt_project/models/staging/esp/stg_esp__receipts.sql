@@ -15,7 +15,7 @@ final as (
         outcome,
         reason,
         attempts,
-        {{ adapter.quote('at') }} as answered_at
+        {{ column_name('at') }} as answered_at
     from source
 )
 
