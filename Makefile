@@ -63,7 +63,7 @@ lint: $(READY) ## check style, types, docs, dead code, yml against columns, who 
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/vulture
-	@$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
+	@MAILMART_WAREHOUSE=target/lint.duckdb $(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
 	@$(BIN)/python -m pytest -q tests/test_house_rules.py tests/dbt_project/test_columns.py
 
 bench: $(READY) ## measure speed as ratios into benchmarks/RESULTS.md (smaller: EMAIL_EVENTS=100000)

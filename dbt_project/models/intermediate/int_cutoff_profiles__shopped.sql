@@ -1,7 +1,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='replace_touched',
+        incremental_strategy=continued_strategy(),
         meta={
             'replaces': {'profile_key': 'int_profiles__touched'},
             'keeps': {'cutoff_at': 'int_cutoffs__listed'}

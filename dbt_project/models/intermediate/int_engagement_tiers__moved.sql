@@ -3,14 +3,11 @@
     something has left a window since the last finished build.
 -#}
 -- depends_on: {{ ref('int_profiles__touched') }}
+-- depends_on: {{ ref('int_engagement_tier_changes') }}
 with
 
 profiles as (
     select * from {{ ref('int_profiles__resolved') }}
-),
-
-tier_changes as (
-    select * from {{ ref('int_engagement_tier_changes') }}
 ),
 
 final as (
@@ -22,10 +19,11 @@ final as (
     where
         {{ is_touched() }}
         or profile_key in (
-            select tier_changes.profile_key from tier_changes
+            select changes.profile_key
+            from {{ ref('int_engagement_tier_changes') }} as changes
             where
-                tier_changes.changed_at > {{ last_as_of() }}
-                and tier_changes.changed_at <= {{ as_of() }}
+                changes.changed_at > {{ last_as_of() }}
+                and changes.changed_at <= {{ as_of() }}
         )
     {%- endif %}
 )

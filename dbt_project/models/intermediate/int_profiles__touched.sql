@@ -1,22 +1,21 @@
 -- noqa: disable=layout.indent
 {# The profiles that this build computes anew: all, where nothing came before. #}
+-- depends_on: {{ ref('int_addresses__touched') }}
 with
 
 profiles as (
     select * from {{ ref('int_profiles__resolved') }}
 ),
 
-touched_addresses as (
-    select * from {{ ref('int_addresses__touched') }}
-),
-
 final as (
     select
-        profiles.profile_id,
-        profiles.profile_key
+        profile_id,
+        profile_key
     from profiles
     {%- if continues_build() %}
-    inner join touched_addresses on profiles.email = touched_addresses.email
+    where email in (
+        select touched.email from {{ ref('int_addresses__touched') }} as touched
+    )
     {%- endif %}
 )
 
