@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
+from rich.console import Console
+
+from orchestration.explanation import Part, show
 from tests.orchestration.checkout import Place
 
 
@@ -47,3 +52,20 @@ def test_of_a_stranger_there_are_raw_rows_at_most(built: Place) -> None:
 
     assert "consents 0" in told
     assert told.endswith("no profile had this address as of 2026-03-03 06:00 UTC")
+
+
+def test_brackets_in_a_text_are_shown_as_they_are() -> None:
+    """A name with [/b] in it once ended the command, and [red] was not to be seen."""
+    told = io.StringIO()
+
+    show(
+        [Part("Person", ("what", "is"), [("first name", "[/b] Ada"), ("city", "[red]")])],
+        Console(file=told, width=80),
+    )
+
+    assert [line.split() for line in told.getvalue().splitlines() if line.strip()] == [
+        ["Person"],
+        ["what", "is"],
+        ["first", "name", "[/b]", "Ada"],
+        ["city", "[red]"],
+    ]
