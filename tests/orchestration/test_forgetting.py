@@ -9,17 +9,21 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from ingestion.schema import prepare
+from orchestration.forgetting import file_request, forget, needs_rewrite
 from orchestration.publication import name_publication
 from tests.orchestration import shop
 from tests.orchestration.checkout import Place
 from tests.orchestration.conftest import FirstRun
 
+KEY = "a key for tests"
 ADDRESS, NAME = b"ada@tuesday.example", b"Augusta Ada"
 
 
@@ -217,3 +221,75 @@ def test_a_request_is_filed_from_the_command_line(place: Place) -> None:
     sync = place.sync()
     assert "Ada" not in sync.out + sync.err
     assert sync.status == 3
+
+
+MAY = datetime.fromisoformat("2026-05-01")
+
+
+@pytest.fixture
+def known() -> Iterator[duckdb.DuckDBPyConnection]:
+    """What a build has made of Ada and Bo, who are the profiles 1 and 2; Ada wants to go."""
+    with duckdb.connect() as connection:
+        prepare(connection)
+        connection.execute(
+            "create table raw.warehouse_settings (name varchar primary key, value varchar);"
+            "create schema intermediate; create schema marts;"
+            "create table intermediate.int_profiles__resolved"
+            " (profile_key integer, email varchar, profile_id varchar)"
+        )
+        for key, name in enumerate(("ada", "bo"), start=1):
+            email = f"{name}@x.example"
+            profile_id = hashlib.sha256(f"{KEY}:{email}".encode()).hexdigest()
+            connection.execute(
+                "insert into raw.contacts (contact_id, email, updated_at) values ($1, $1, $2)",
+                [email, MAY],
+            )
+            connection.execute(
+                "insert into intermediate.int_profiles__resolved values (?, ?, ?)",
+                [key, email, profile_id],
+            )
+        connection.execute(
+            "create table intermediate.visits as"
+            " select profile_key, 'page' as url from intermediate.int_profiles__resolved;"
+            "create table marts.spells as"
+            " select profile_id, 'win_back' as segment from intermediate.int_profiles__resolved"
+        )
+        file_request(connection, "Ada@x.example", MAY)
+        yield connection
+
+
+def forget_in_may(connection: duckdb.DuckDBPyConnection) -> None:
+    forget(connection, profile_key=KEY, erasure_key=b"another", as_of=MAY, erased_at=MAY)
+
+
+def test_tables_lose_the_person_by_address_id_and_key(known: duckdb.DuckDBPyConnection) -> None:
+    forget_in_may(known)
+
+    (bo,) = known.execute(
+        "select profile_key, email, profile_id from intermediate.int_profiles__resolved"
+    ).fetchall()
+    assert bo[:2] == (2, "bo@x.example")
+    assert known.execute("select profile_key from intermediate.visits").fetchall() == [(2,)]
+    assert known.execute("select profile_id from marts.spells").fetchall() == [bo[2:]]
+    assert needs_rewrite(known)
+
+
+def test_where_one_table_keeps_the_person_all_do_until_the_next_run(
+    known: duckdb.DuckDBPyConnection,
+) -> None:
+    """Without the raw rows and the request nobody would know any more whom the rest names."""
+    known.execute(
+        "create table marts.people (profile_id varchar primary key);"
+        "insert into marts.people select profile_id from marts.spells;"
+        "create table marts.mine (person varchar references marts.people (profile_id));"
+        "insert into marts.mine from marts.people"
+    )
+
+    with pytest.raises(duckdb.ConstraintException):
+        forget_in_may(known)
+
+    for table in ("raw.contacts", "intermediate.visits", "marts.spells"):
+        assert known.execute(f"select count(*) from {table}").fetchall() == [(2,)]
+    assert known.execute("select count(*) from raw.erasure_requests").fetchall() == [(1,)]
+    assert known.execute("select count(*) from raw.erasures").fetchall() == [(0,)]
+    assert not needs_rewrite(known)
