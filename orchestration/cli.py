@@ -242,7 +242,7 @@ def sync(
 def explain(email: str, warehouse: Path) -> None:
     """Print all that is known of a person, and why they are in each tier, segment and list."""
     from orchestration import database, explanation, lock
-    from orchestration.assets.models import NothingBuilt, find_built_as_of
+    from orchestration.builds import NothingBuilt, find_built_as_of
     from orchestration.manifest import read_segments
 
     try:

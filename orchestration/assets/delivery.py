@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from orchestration.assets.models import BUILDS, find_built_as_of, model_key
+from orchestration.assets.models import BUILDS, model_key
+from orchestration.builds import find_built_as_of
 from orchestration.progress import Report
 from orchestration.resources import DESTINATIONS_FILE, refuse_future
 from orchestration.warehouse import Warehouse

@@ -8,7 +8,6 @@ import dagster as dg
 from ingestion import loader
 from ingestion.contract import TABLES
 from ingestion.erasure import Erased
-from orchestration.assets.publication import publish_without_erased
 from orchestration.forgetting import forget
 from orchestration.progress import Report
 from orchestration.secret_key import keep_erasure_key, read_key
@@ -60,8 +59,6 @@ def raw_tables(
             as_of=warehouse.instant,
             erased_at=warehouse.started_at,
         )
-    if erased.rows:
-        warehouse.call_at_end(publish_without_erased, warehouse)
     for warning in (*loaded.warnings, *(u.message for u in loaded.unknown_columns)):
         context.log.warning(warning)
     for problem in loaded.problems:

@@ -13,12 +13,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
 from ingestion.schema import prepare
 from orchestration.forgetting import file_request, forget, needs_rewrite
-from orchestration.publication import name_publication
+from orchestration.publication import name_publication, publish
+from orchestration.warehouse import Warehouse
 from tests.orchestration import shop
 from tests.orchestration.checkout import Place
 from tests.orchestration.conftest import FirstRun
@@ -39,12 +41,16 @@ def find_words(folder: Path, *words: bytes) -> list[str]:
 def find_tables(place: Place, *words: str) -> list[str]:
     """Return the tables in whose decoded rows one of the words stands, letter case ignored.
 
-    Those of the warehouse and those that are published.
+    Those of the warehouse, those that are published, and the files of earlier publications.
     """
-    return [
-        *_find_tables(place.warehouse, words),
-        *_find_tables(name_publication(place.warehouse), words),
-    ]
+    publication = name_publication(place.warehouse)
+    with duckdb.connect() as connection:
+        files = [
+            path.name
+            for path in sorted(publication.with_suffix("").rglob("*.parquet"))
+            if _count_naming(connection, f"read_parquet('{path}')", words)
+        ]
+    return [*_find_tables(place.warehouse, words), *_find_tables(publication, words), *files]
 
 
 def _find_tables(file: Path, words: Sequence[str]) -> list[str]:
@@ -53,19 +59,17 @@ def _find_tables(file: Path, words: Sequence[str]) -> list[str]:
             "select format('{}.{}', table_schema, table_name) from information_schema.tables"
             " where table_schema <> 'staging' order by all"
         ).fetchall()
-        return [
-            table
-            for (table,) in tables
-            for ((found,),) in [
-                connection.execute(
-                    f"select count(*) from {table} as row where exists ("
-                    " select 1 from (select unnest($words) as word)"
-                    " where contains(lower(row::varchar), lower(word)))",
-                    {"words": list(words)},
-                ).fetchall()
-            ]
-            if found
-        ]
+        return [table for (table,) in tables if _count_naming(connection, table, words)]
+
+
+def _count_naming(connection: duckdb.DuckDBPyConnection, rows: str, words: Sequence[str]) -> int:
+    ((found,),) = connection.execute(
+        f"select count(*) from {rows} as row where exists ("
+        " select 1 from (select unnest($words) as word)"
+        " where contains(lower(row::varchar), lower(word)))",
+        {"words": list(words)},
+    ).fetchall()
+    return int(found)
 
 
 @pytest.fixture
@@ -227,9 +231,9 @@ MAY = datetime.fromisoformat("2026-05-01")
 
 
 @pytest.fixture
-def known() -> Iterator[duckdb.DuckDBPyConnection]:
+def known(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """What a build has made of Ada and Bo, who are the profiles 1 and 2; Ada wants to go."""
-    with duckdb.connect() as connection:
+    with duckdb.connect(str(tmp_path / "shop.duckdb")) as connection:
         prepare(connection)
         connection.execute(
             "create table raw.warehouse_settings (name varchar primary key, value varchar);"
@@ -252,7 +256,15 @@ def known() -> Iterator[duckdb.DuckDBPyConnection]:
             "create table intermediate.visits as"
             " select profile_key, 'page' as url from intermediate.int_profiles__resolved;"
             "create table marts.spells as"
-            " select profile_id, 'win_back' as segment from intermediate.int_profiles__resolved"
+            " select profile_id, 'win_back' as segment from intermediate.int_profiles__resolved;"
+            "create table marts.dim_profiles as"
+            " select profile_id, email from intermediate.int_profiles__resolved;"
+            "create table marts.fct_builds (as_of timestamp, built_at timestamp);"
+            f"insert into marts.fct_builds values ('{MAY}', '{MAY}');"
+            # One mail each, Ada's in January and Bo's in February.
+            "create table marts.fct_email_events as"
+            " select profile_id, make_timestamp(2026, profile_key, 1, 0, 0, 0) as occurred_at"
+            " from intermediate.int_profiles__resolved"
         )
         file_request(connection, "Ada@x.example", MAY)
         yield connection
@@ -293,3 +305,70 @@ def test_where_one_table_keeps_the_person_all_do_until_the_next_run(
     assert known.execute("select count(*) from raw.erasure_requests").fetchall() == [(1,)]
     assert known.execute("select count(*) from raw.erasures").fetchall() == [(0,)]
     assert not needs_rewrite(known)
+
+
+@pytest.fixture
+def killed(
+    known: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A warehouse whose last run published Ada, and another one forgot her and was killed."""
+    monkeypatch.setenv("MAILMART_PROFILE_KEY", KEY)
+    for name in ("WAREHOUSE", "AS_OF", "STARTED_AT", "CODE_VERSION"):
+        monkeypatch.setenv(f"MAILMART_{name}", "")
+    file = tmp_path / "shop.duckdb"
+    publish(known, file, as_of=MAY, at=MAY)
+    forget_in_may(known)
+    known.close()
+    assert find_words(tmp_path, b"ada@x.example") != []
+    return file
+
+
+def hold(warehouse: Path) -> None:
+    """Do what every run does with the warehouse, whatever else it comes to."""
+    held = Warehouse(path=str(warehouse), as_of=None)
+    with held.yield_for_execution(dg.build_init_resource_context()):
+        pass
+
+
+def test_any_run_ends_the_erasure_of_one_that_was_killed(killed: Path) -> None:
+    """One that a door stops publishes nothing of its own, and one that only delivers neither."""
+    hold(killed)
+
+    with duckdb.connect(str(name_publication(killed)), read_only=True) as reader:
+        assert reader.execute("select email from marts.dim_profiles").fetchall() == [
+            ("bo@x.example",)
+        ]
+    (month,) = name_publication(killed).with_suffix("").rglob("*.parquet")
+    assert month.name.startswith("2026-02-1-")
+    assert find_words(killed.parent, b"ada@x.example") == []
+
+
+def test_tables_of_two_moments_are_published_for_nobody(killed: Path) -> None:
+    with duckdb.connect(str(killed)) as connection:
+        connection.execute(
+            "create table intermediate.unfinished_builds as"
+            f" select timestamp '{MAY}' as as_of, timestamp '{MAY}' as began_at"
+        )
+    draft = killed.with_name(f".{name_publication(killed).name}.draft")
+    draft.write_text("what the killed run had of ada@x.example")
+
+    hold(killed)
+
+    assert not name_publication(killed).exists()
+    assert not name_publication(killed).with_suffix("").exists()
+    assert find_words(killed.parent, b"ada@x.example") == []
+
+
+def test_while_the_publication_cannot_be_written_the_erasure_is_not_at_its_end(
+    killed: Path,
+) -> None:
+    in_the_way = killed.with_name(f".{name_publication(killed).name}.draft")
+    in_the_way.mkdir()
+    hold(killed)
+    with duckdb.connect(str(killed)) as connection:
+        assert needs_rewrite(connection)
+
+    in_the_way.rmdir()
+    hold(killed)
+
+    assert find_words(killed.parent, b"ada@x.example") == []
