@@ -6,6 +6,8 @@ it, and all that was made of it, happens together or not at all.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -46,9 +48,7 @@ def forget(
             _find_profiles(connection, profile_key)
             _purge_derived(connection)
             ledger.note_erased(connection, erased_at)
-            connection.execute(
-                "insert or ignore into raw.warehouse_settings values (?, 'true')", [_REWRITE_DUE]
-            )
+            _demand_rewrite(connection)
     except BaseException:
         connection.rollback()
         raise
@@ -117,6 +117,37 @@ def _purge_derived(connection: duckdb.DuckDBPyConnection) -> None:
         )
         if named:
             connection.execute(f"delete from {quote(schema)}.{quote(table)} where {named}")
+
+
+@contextmanager
+def rewriting_what_is_forgotten(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Have the file written anew if the ledger of deliveries forgets people within.
+
+    It does so once the destinations have confirmed their removal, perhaps many runs after the
+    erasure. Demanded beforehand, because a kill may come right after it.
+    """
+    ledger.prepare(connection)
+    waiting = _count_waiting(connection)
+    if not waiting or needs_rewrite(connection):
+        yield
+        return
+    _demand_rewrite(connection)
+    yield
+    if _count_waiting(connection) == waiting:
+        connection.execute("delete from raw.warehouse_settings where name = ?", [_REWRITE_DUE])
+
+
+def _count_waiting(connection: duckdb.DuckDBPyConnection) -> int:
+    ((waiting,),) = connection.execute(
+        "select count(*) from reverse_etl.erased_profiles"
+    ).fetchall()
+    return int(waiting)
+
+
+def _demand_rewrite(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "insert or ignore into raw.warehouse_settings values (?, 'true')", [_REWRITE_DUE]
+    )
 
 
 def needs_rewrite(connection: duckdb.DuckDBPyConnection) -> bool:

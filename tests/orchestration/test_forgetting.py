@@ -18,9 +18,15 @@ import duckdb
 import pytest
 
 from ingestion.schema import prepare
-from orchestration.forgetting import file_request, forget, needs_rewrite
+from orchestration.forgetting import (
+    file_request,
+    forget,
+    needs_rewrite,
+    rewriting_what_is_forgotten,
+)
 from orchestration.publication import name_publication, publish
 from orchestration.warehouse import Warehouse
+from reverse_etl import ledger
 from tests.orchestration import shop
 from tests.orchestration.checkout import Place
 from tests.orchestration.conftest import FirstRun
@@ -186,6 +192,13 @@ def test_a_door_that_stops_the_line_stops_no_erasure(place: Place) -> None:
     with duckdb.connect(str(name_publication(place.warehouse)), read_only=True) as reader:
         assert reader.execute("select count(*) from marts.dim_profiles").fetchall() == [(3,)]
 
+    # The destination is told one run later, and then the ledger's address goes from the file too.
+    doors.write_text(text, encoding="utf-8")
+    run = place.run("2026-03-05T06:00:00Z")
+    assert run.status == 0, run.err
+    shutil.rmtree(place.landing)
+    assert find_words(place.folder, ADDRESS, NAME) == []
+
 
 @pytest.mark.slow
 def test_a_kill_at_any_instant_leaves_an_erasure_that_the_next_run_ends(
@@ -305,6 +318,24 @@ def test_where_one_table_keeps_the_person_all_do_until_the_next_run(
     assert known.execute("select count(*) from raw.erasure_requests").fetchall() == [(1,)]
     assert known.execute("select count(*) from raw.erasures").fetchall() == [(0,)]
     assert not needs_rewrite(known)
+
+
+def test_what_the_ledger_forgets_later_goes_from_the_file_too(
+    known: duckdb.DuckDBPyConnection,
+) -> None:
+    ledger.prepare(known)
+    known.execute(
+        "insert into reverse_etl.erased_profiles values ('ada', '2026-05-01'), ('bo', '2026-05-01')"
+    )
+    with rewriting_what_is_forgotten(known):
+        """Nothing is delivered, as where a brake holds it."""
+    assert not needs_rewrite(known)
+
+    with rewriting_what_is_forgotten(known):
+        # A kill may come as soon as it has happened.
+        assert needs_rewrite(known)
+        ledger.forget(known, {"ada"})
+    assert needs_rewrite(known)
 
 
 @pytest.fixture
