@@ -59,11 +59,13 @@ def forget(
 def file_request(connection: duckdb.DuckDBPyConnection, email: str, requested_at: datetime) -> bool:
     """Ask for an address to be erased by the next run as of then or later, as a file would.
 
-    The time is naive UTC. Tells whether the raw tables know the address now.
+    The time is naive UTC, and the request counts from the beginning of its second: times are told
+    and typed without fractions. Tells whether the raw tables know the address now.
     """
     prepare(connection)
     connection.execute(
-        "insert into raw.erasure_requests (email, requested_at, _loaded_at) values ($1, $2, $2)",
+        "insert into raw.erasure_requests (email, requested_at, _loaded_at)"
+        " values ($1, date_trunc('second', $2::timestamp), $2)",
         [email, requested_at],
     )
     return erasure.is_known(connection, email)

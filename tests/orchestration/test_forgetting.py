@@ -338,6 +338,16 @@ def test_what_the_ledger_forgets_later_goes_from_the_file_too(
     assert needs_rewrite(known)
 
 
+def test_a_run_as_of_the_second_in_which_the_request_was_filed_fulfils_it(
+    known: duckdb.DuckDBPyConnection,
+) -> None:
+    """The command names that second, and no fraction."""
+    known.execute("delete from raw.erasure_requests")
+    file_request(known, "bo@x.example", MAY.replace(microsecond=250_000))
+    forget_in_may(known)
+    assert known.execute("select email from raw.contacts").fetchall() == [("ada@x.example",)]
+
+
 @pytest.fixture
 def killed(
     known: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
