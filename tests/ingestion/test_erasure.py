@@ -184,6 +184,31 @@ def test_rejected_rows_that_name_the_person_go_and_others_stay(asked: World) -> 
     assert asked.column("select raw_text from raw.rejected_rows") == ["c-12,,Bo,someday"]
 
 
+def test_a_rejected_row_with_a_longer_address_is_somebody_elses(asked: World) -> None:
+    """What may be an opt-out of Amanda stops the line, and must not go with Ada."""
+    for rejected, text in enumerate(
+        (
+            "amanda.ada@x.example",
+            "ada@x.example.org",
+            "ada@x.example-shop.org",
+            "ada@x.example",
+            "<ada@x.example>",
+            "ada@x.example.",
+            "ada@x.example|Ada",
+        )
+    ):
+        asked.write(
+            f"consents/{rejected}.csv", f"email,purpose,status,recorded_at\n{text},,,someday\n"
+        )
+    asked.load()
+    forget(asked)
+    assert asked.column("select raw_text from raw.rejected_rows order by path") == [
+        "amanda.ada@x.example,,,someday",
+        "ada@x.example.org,,,someday",
+        "ada@x.example-shop.org,,,someday",
+    ]
+
+
 def test_the_ledger_counts_what_is_left(asked: World) -> None:
     asked.write("web_events/1.csv", VISITS)
     asked.write(
