@@ -130,8 +130,15 @@ def _name_draft(file: Path) -> Path:
 
 
 def _read_record(folder: Path) -> dict[str, Any]:
-    record = folder / _RECORD
-    return json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    """Return since when what is superseded, empty where that is lost: then all of it is new."""
+    try:
+        record: dict[str, Any] = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        datetime.fromisoformat(record["published_at"])
+        for since in record["superseded"].values():
+            datetime.fromisoformat(since)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return record
 
 
 def _list_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:

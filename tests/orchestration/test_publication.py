@@ -121,6 +121,28 @@ def test_files_that_nobody_needs_any_more_go_a_day_after_they_were_superseded(
     assert find_files(warehouse) == ["01"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["", "\x00", "[]", "{}", '{"published_at": 7, "superseded": {}}', '{"published_at": "Monday"}',
+     '{"published_at": "2026-03-02", "superseded": ["a"]}',
+     '{"published_at": "2026-03-02", "superseded": {"a": "Monday"}}'],
+)  # fmt: skip
+def test_a_record_that_somebody_broke_is_written_anew(warehouse: Path, text: str) -> None:
+    publish_at(warehouse, MONDAY)
+    do(warehouse, "delete from marts.fct_email_events where email_event_id = 'c'")
+    publish_at(warehouse, MONDAY)
+    record = name_publication(warehouse).with_suffix("") / "publication.json"
+    record.write_text(text, encoding="utf-8")
+
+    assert published_at(warehouse) is None
+    publish_at(warehouse, MONDAY + timedelta(days=2))
+    assert published_at(warehouse) == MONDAY + timedelta(days=2)
+    # Since when February is superseded is lost, and counts from now on.
+    assert find_files(warehouse) == ["01", "02"]
+    publish_at(warehouse, MONDAY + timedelta(days=3))
+    assert find_files(warehouse) == ["01"]
+
+
 def test_what_names_the_erased_goes_at_once(warehouse: Path) -> None:
     publish_at(warehouse, MONDAY)
     do(warehouse, "delete from marts.fct_email_events where email_event_id = 'c'")
