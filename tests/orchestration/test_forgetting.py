@@ -164,8 +164,14 @@ def test_a_file_that_is_loaded_again_brings_nobody_back(place: Place) -> None:
     for file in [*place.landing.rglob("*.csv"), *place.landing.rglob("*.ndjson")]:
         file.rename(file.with_name(f"again-{file.name}"))
 
-    run = place.run("2026-03-05T06:00:00Z")
+    run = place.checkout.mailmart(
+        *place.run_arguments("2026-03-05T06:00:00Z"), MAILMART_ERASURE_KEY="another"
+    )
+    assert run.status == 1
+    assert "the erasure key is not the one that this warehouse knows the erased by" in run.last_line
+    assert find_tables(place, "ada@tuesday.example") == []
 
+    run = place.run("2026-03-05T06:00:00Z")
     assert run.status == 0, run.err
     assert find_tables(place, "ada@tuesday.example") == []
     # Bo, Cy and Dee came twice, and are themselves.
