@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from reverse_etl import ledger
 from reverse_etl.destinations.file import FileDestination
+from reverse_etl.shipment import DestinationError
 from tests.reverse_etl.service import Killed, Service
 from tests.reverse_etl.shop import MONDAY, Shop, configured, manifest, read
 
@@ -198,6 +200,38 @@ def test_a_folder_that_somebody_has_begun_to_take_apart_forgets_what_is_left(tol
 
     assert sorted(path.name for path in monday.iterdir()) == ["profiles.csv", "suppressions.csv"]
     assert [row["profile_id"] for row in read(monday, "profiles.csv")] == ["bo"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'action,profile_id,email;note\nadd,ada,ada@example.com\na "b, c\n',
+        b"profile_id;email\r\nada;ada@example.com\r\n",
+        b"\xff\xfea\x00d\x00a\x00",
+    ],
+    ids=["a lone quote", "another delimiter", "UTF-16"],
+)
+def test_a_file_that_somebody_changed_is_named_and_the_other_folders_forget(
+    told: Shop, content: bytes
+) -> None:
+    monday, tuesday = told.folders()
+    (monday / "profiles.csv").write_bytes(content)
+
+    with pytest.raises(DestinationError) as raised:
+        told.delivers()
+
+    assert str(raised.value).startswith(
+        f"people who were erased could not be taken out of {monday} ("
+    )
+    assert str(raised.value).endswith("or delete the folder, and run again")
+    assert "\n" not in str(raised.value)
+    assert who_is_in(tuesday) == []
+    # The removal is delivered; what is on record here waits for the folder.
+    assert find_on_record(told, "ada") != []
+    shutil.rmtree(monday)
+    # Whoever deletes a folder has taken it: that is no loss.
+    assert told.delivers().status == "nothing_to_do"
+    assert find_on_record(told, "ada") == []
 
 
 def test_what_is_no_delivery_stays_as_it_is(told: Shop) -> None:
