@@ -20,3 +20,19 @@ def test_two_that_read_the_project_at_once_both_find_it_whole(tmp_path: Path) ->
     assert [reader.returncode for reader in readers] == [0, 0]
     (manifest,) = manifests
     assert "model.mailmart.dim_profiles" in json.loads(Path(manifest).read_text())["nodes"]
+
+
+def test_a_project_is_read_again_when_it_has_changed_and_only_then(tmp_path: Path) -> None:
+    checkout = Checkout.make(tmp_path)
+
+    def read() -> Path:
+        ended = checkout.call("python", "-c", READ)
+        assert ended.status == 0, ended.err
+        return Path(ended.out.strip())
+
+    written = read().stat().st_mtime_ns
+    assert read().stat().st_mtime_ns == written
+
+    (tmp_path / "dbt_project" / "models" / "marts" / "one.sql").write_text("select 1 as one\n")
+
+    assert "model.mailmart.one" in json.loads(read().read_text())["nodes"]
