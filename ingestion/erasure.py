@@ -330,7 +330,15 @@ def _delete_rejected(connection: duckdb.DuckDBPyConnection, files: set[str]) -> 
             where table_name in ('contacts', 'orders', 'order_lines')
         )
         select texts.row from texts
-        inner join erased_addresses on contains(texts.text, erased_addresses.email)
+        inner join erased_addresses
+            on
+                contains(texts.text, erased_addresses.email)
+                -- Within a longer address it is somebody else's.
+                and regexp_matches(
+                    texts.text,
+                    '(^|[^a-z0-9._%+-])' || regexp_escape(erased_addresses.email)
+                    || '([.]?[^a-z0-9._-]|[.]?$)'
+                )
         union
         select row from tokens
         where {_digest("address", "token")} in (

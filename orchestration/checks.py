@@ -15,7 +15,8 @@ from ingestion.contract import TABLES
 from orchestration import data_docs
 from orchestration.assets.delivery import SYNC
 from orchestration.assets.landing import raw_key
-from orchestration.assets.models import BUILDS, find_built_as_of, model_key
+from orchestration.assets.models import BUILDS, model_key
+from orchestration.builds import find_built_as_of
 from orchestration.progress import Report
 from orchestration.resources import DATA_DOCS, find_page_url
 from orchestration.warehouse import Warehouse

@@ -241,8 +241,8 @@ def sync(
 @_warehouse_option
 def explain(email: str, warehouse: Path) -> None:
     """Print all that is known of a person, and why they are in each tier, segment and list."""
-    from orchestration import database, explanation, lock
-    from orchestration.assets.models import NothingBuilt, find_built_as_of
+    from orchestration import database, explanation, lock, schema
+    from orchestration.builds import NothingBuilt, find_built_as_of
     from orchestration.manifest import read_segments
 
     try:
@@ -252,6 +252,7 @@ def explain(email: str, warehouse: Path) -> None:
             lock.hold(warehouse.absolute()),
             closing(database.open_warehouse(warehouse, read_only=True)) as connection,
         ):
+            schema.check_raw(connection, warehouse)
             as_of = find_built_as_of(connection)
             parts = explanation.explain(connection, email, as_of=as_of, segments=read_segments())
     except (database.WarehouseError, NothingBuilt) as error:
@@ -272,7 +273,8 @@ def explain(email: str, warehouse: Path) -> None:
 @_warehouse_option
 def erase(email: str, warehouse: Path) -> None:
     """File a person's request to be forgotten; the next run fulfils it."""
-    from orchestration import database, forgetting, lock
+    from ingestion.schema import SchemaMismatch
+    from orchestration import database, forgetting, lock, schema
 
     if "@" not in email:
         raise click.BadParameter("an address has an @", param_hint="--email")
@@ -284,8 +286,9 @@ def erase(email: str, warehouse: Path) -> None:
             lock.hold(warehouse.absolute()),
             closing(database.open_warehouse(warehouse)) as connection,
         ):
+            schema.check_raw(connection, warehouse)
             is_known = forgetting.file_request(connection, email, now)
-    except database.WarehouseError as error:
+    except (database.WarehouseError, SchemaMismatch) as error:
         _leave(FAILED, str(error))
     _leave(
         DONE,

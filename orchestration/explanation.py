@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ingestion.contract import TABLES
 from ingestion.erasure import normalise
@@ -104,7 +105,8 @@ def show(parts: Iterable[Part], console: Console) -> None:
         for number, column in enumerate(part.columns):
             table.add_column(column, overflow="fold", no_wrap=number == 0)
         for row in part.rows:
-            table.add_row(*(_say(value) for value in row))
+            # As it is: what somebody's name has in brackets is no markup.
+            table.add_row(*(Text(_say(value)) for value in row))
         console.print(table if part.rows else f"[bold]{part.title}[/bold]\nnone")
         console.print()
 

@@ -6,6 +6,8 @@ it, and all that was made of it, happens together or not at all.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -47,9 +49,7 @@ def forget(
             _purge_derived(connection)
             _let_all_be_built_anew(connection)
             ledger.note_erased(connection, erased_at)
-            connection.execute(
-                "insert or ignore into raw.warehouse_settings values (?, 'true')", [_REWRITE_DUE]
-            )
+            _demand_rewrite(connection)
     except BaseException:
         connection.rollback()
         raise
@@ -60,11 +60,13 @@ def forget(
 def file_request(connection: duckdb.DuckDBPyConnection, email: str, requested_at: datetime) -> bool:
     """Ask for an address to be erased by the next run as of then or later, as a file would.
 
-    The time is naive UTC. Tells whether the raw tables know the address now.
+    The time is naive UTC, and the request counts from the beginning of its second: times are told
+    and typed without fractions. Tells whether the raw tables know the address now.
     """
     prepare(connection)
     connection.execute(
-        "insert into raw.erasure_requests (email, requested_at, _loaded_at) values ($1, $2, $2)",
+        "insert into raw.erasure_requests (email, requested_at, _loaded_at)"
+        " values ($1, date_trunc('second', $2::timestamp), $2)",
         [email, requested_at],
     )
     return erasure.is_known(connection, email)
@@ -134,6 +136,37 @@ def _let_all_be_built_anew(connection: duckdb.DuckDBPyConnection) -> None:
             "update intermediate.build_states"
             " set is_finished = false, rebuild_reason = 'people were erased'"
         )
+
+
+@contextmanager
+def rewriting_what_is_forgotten(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Have the file written anew if the ledger of deliveries forgets people within.
+
+    It does so once the destinations have confirmed their removal, perhaps many runs after the
+    erasure. Demanded beforehand, because a kill may come right after it.
+    """
+    ledger.prepare(connection)
+    waiting = _count_waiting(connection)
+    if not waiting or needs_rewrite(connection):
+        yield
+        return
+    _demand_rewrite(connection)
+    yield
+    if _count_waiting(connection) == waiting:
+        connection.execute("delete from raw.warehouse_settings where name = ?", [_REWRITE_DUE])
+
+
+def _count_waiting(connection: duckdb.DuckDBPyConnection) -> int:
+    ((waiting,),) = connection.execute(
+        "select count(*) from reverse_etl.erased_profiles"
+    ).fetchall()
+    return int(waiting)
+
+
+def _demand_rewrite(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "insert or ignore into raw.warehouse_settings values (?, 'true')", [_REWRITE_DUE]
+    )
 
 
 def needs_rewrite(connection: duckdb.DuckDBPyConnection) -> bool:

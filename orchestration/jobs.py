@@ -108,9 +108,9 @@ def run_job(
             if result.status == DONE and forgetting.needs_rewrite(connection):
                 result.status = FAILED
                 result.sentence = (
-                    "people were erased from every table, but freed blocks of the file may still "
-                    f"name them, because {warehouse} could not be written anew; make room for "
-                    "another one beside it and run again"
+                    "people were erased from every table, but the publication or freed blocks of "
+                    f"{warehouse} may still name them, because these could not be written anew; "
+                    "make room beside it and run again"
                 )
         finally:
             clear_targets(resources.ROOT / "target")

@@ -10,6 +10,7 @@ to. What an earlier publication refers to stays for a while, for those who have 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +20,8 @@ from typing import Any
 import duckdb
 
 from ingestion.values import quote, quote_text
-from orchestration.database import flush
+from orchestration.builds import NothingBuilt, find_built_as_of
+from orchestration.database import flush, open_warehouse
 
 # The tables that grow with the events, each with the time that tells the month of a row.
 BY_MONTH: Mapping[tuple[str, str], str] = {
@@ -65,7 +67,7 @@ def publish(
     file = name_publication(warehouse)
     folder = file.with_suffix("")
     folder.mkdir(exist_ok=True)
-    draft = file.with_name(f".{file.name}.draft")
+    draft = _name_draft(file)
     draft.unlink(missing_ok=True)
     connection.execute(f"attach {quote_text(str(draft))} as {_DRAFT}")
     try:
@@ -97,15 +99,46 @@ def publish(
     return Publication(file, len(tables), len(used), written)
 
 
+def publish_without_erased(warehouse: Path, at: datetime) -> None:
+    """Let no publication name people who were erased, also where no run came to one of its own.
+
+    The tables of the build before have lost them too; those of two moments are nobody's to read.
+    The time is that of the run, naive UTC. Raises what DuckDB or the disk says.
+    """
+    file = name_publication(warehouse)
+    _name_draft(file).unlink(missing_ok=True)
+    if not file.exists() or published_at(warehouse) == at:
+        return
+    with open_warehouse(warehouse) as connection:
+        try:
+            as_of = find_built_as_of(connection)
+        except NothingBuilt:
+            file.unlink()
+            shutil.rmtree(file.with_suffix(""))
+            return
+        publish(connection, warehouse, as_of=as_of, at=at, keeps=timedelta(0))
+
+
 def published_at(warehouse: Path) -> datetime | None:
     """Return the `at` of the newest publication, None where there is none."""
     at = _read_record(name_publication(warehouse).with_suffix("")).get("published_at")
     return None if at is None else datetime.fromisoformat(at)
 
 
+def _name_draft(file: Path) -> Path:
+    return file.with_name(f".{file.name}.draft")
+
+
 def _read_record(folder: Path) -> dict[str, Any]:
-    record = folder / _RECORD
-    return json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    """Return since when what is superseded, empty where that is lost: then all of it is new."""
+    try:
+        record: dict[str, Any] = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        datetime.fromisoformat(record["published_at"])
+        for since in record["superseded"].values():
+            datetime.fromisoformat(since)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return record
 
 
 def _list_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:

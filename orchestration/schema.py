@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import duckdb
 
 from expectations import verdicts
@@ -15,6 +17,19 @@ _COLUMNS = """
     where table_catalog = current_catalog()
     order by table_schema, table_name, ordinal_position
 """
+
+
+def check_raw(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """Refuse a file in which no run has loaded anything; raises `WarehouseError`."""
+    has_raw = connection.execute(
+        "select 1 from information_schema.schemata"
+        " where catalog_name = current_catalog() and schema_name = 'raw'"
+    ).fetchone()
+    if not has_raw:
+        raise WarehouseError(
+            f"{file} is no warehouse: it has no raw tables, like the file that is published for "
+            "readers; name the warehouse with --warehouse"
+        )
 
 
 def check_columns(connection: duckdb.DuckDBPyConnection) -> None:

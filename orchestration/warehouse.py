@@ -12,9 +12,10 @@ import duckdb
 from pydantic import Field, PrivateAttr
 
 from orchestration.database import name_models_folder, open_warehouse
-from orchestration.forgetting import rewrite_if_due
+from orchestration.forgetting import needs_rewrite, rewrite_if_due
 from orchestration.history import name_process
 from orchestration.lock import hold
+from orchestration.publication import publish_without_erased
 from orchestration.release import read_version
 from orchestration.resources import (
     find_landing,
@@ -67,16 +68,23 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
                 keep_key(connection)
             with ExitStack() as self._at_end:
                 # The last thing of all: what else is done at the end may still read the file.
-                self._at_end.callback(self._rewrite, context)
+                self._at_end.callback(self._end_erasure, context)
                 yield self
 
-    def _rewrite(self, context: dg.InitResourceContext) -> None:
-        """Leave no freed block with what was erased; where that fails it stays due."""
+    def _end_erasure(self, context: dg.InitResourceContext) -> None:
+        """Leave no publication and no freed block with what was erased, by this run or one before.
+
+        Where that fails it stays due.
+        """
         try:
+            with self.connect() as connection:
+                is_due = needs_rewrite(connection)
+            if is_due:
+                publish_without_erased(self.file, self.started_at)
             rewrite_if_due(self.file)
         except (duckdb.Error, OSError) as error:
             if context.log is not None:
-                context.log.error(f"the warehouse could not be written anew: {error}")
+                context.log.error(f"the erased may still be named beside the tables: {error}")
 
     @property
     def file(self) -> Path:

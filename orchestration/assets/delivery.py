@@ -6,7 +6,9 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from orchestration.assets.models import BUILDS, find_built_as_of, model_key
+from orchestration.assets.models import BUILDS, model_key
+from orchestration.builds import find_built_as_of
+from orchestration.forgetting import rewriting_what_is_forgotten
 from orchestration.progress import Report
 from orchestration.resources import DESTINATIONS_FILE, refuse_future
 from orchestration.warehouse import Warehouse
@@ -50,19 +52,20 @@ def receipts(
         as_of = find_built_as_of(connection)
         # Bare dbt builds of any instant that it is told.
         refuse_future(as_of, warehouse.started_at)
-        outcomes = deliver(
-            connection,
-            read_destinations(DESTINATIONS_FILE),
-            as_of=as_of,
-            run_id=warehouse.run_id,
-            at=warehouse.started_at,
-            outbox=Path(warehouse.outbox),
-            names=config.destinations or None,
-            dry_run=config.dry_run,
-            confirmed_plan_id=config.confirmed_plan_id,
-            report=report,
-            command=config.command,
-        )
+        with rewriting_what_is_forgotten(connection):
+            outcomes = deliver(
+                connection,
+                read_destinations(DESTINATIONS_FILE),
+                as_of=as_of,
+                run_id=warehouse.run_id,
+                at=warehouse.started_at,
+                outbox=Path(warehouse.outbox),
+                names=config.destinations or None,
+                dry_run=config.dry_run,
+                confirmed_plan_id=config.confirmed_plan_id,
+                report=report,
+                command=config.command,
+            )
     for outcome in outcomes:
         context.log.info(outcome.sentence)
         if outcome.warning is not None:

@@ -8,7 +8,7 @@ import dagster as dg
 from ingestion import loader
 from ingestion.contract import TABLES
 from ingestion.erasure import Erased
-from orchestration.assets.publication import publish_without_erased
+from ingestion.schema import prepare
 from orchestration.forgetting import forget
 from orchestration.progress import Report
 from orchestration.secret_key import keep_erasure_key, read_key
@@ -46,6 +46,9 @@ def raw_tables(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Load what is new in the landing folder, each file exactly once."""
     with warehouse.connect() as connection:
+        prepare(connection)
+        # Asked first: rows of the erased that were loaded under a wrong key would stay.
+        erasure_key = keep_erasure_key(connection)
         loaded = loader.load(
             connection,
             Path(warehouse.landing),
@@ -56,12 +59,10 @@ def raw_tables(
         erased = forget(
             connection,
             profile_key=read_key(),
-            erasure_key=keep_erasure_key(connection),
+            erasure_key=erasure_key,
             as_of=warehouse.instant,
             erased_at=warehouse.started_at,
         )
-    if erased.rows:
-        warehouse.call_at_end(publish_without_erased, warehouse)
     for warning in (*loaded.warnings, *(u.message for u in loaded.unknown_columns)):
         context.log.warning(warning)
     for problem in loaded.problems:

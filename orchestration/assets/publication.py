@@ -1,15 +1,15 @@
 """Readers see the new build."""
 
-import shutil
 from datetime import timedelta
 
 import dagster as dg
 
 from orchestration.assets.delivery import SYNC
-from orchestration.assets.models import BUILDS, NothingBuilt, find_built_as_of
+from orchestration.assets.models import BUILDS
+from orchestration.builds import find_built_as_of
 from orchestration.forgetting import needs_rewrite
 from orchestration.progress import Report
-from orchestration.publication import KEEPS, name_publication, publish, published_at
+from orchestration.publication import KEEPS, publish
 from orchestration.warehouse import Warehouse
 
 PUBLICATION = dg.AssetKey(["public", "publication"])
@@ -44,23 +44,3 @@ def publication(
             "months written anew": published.months_written,
         }
     )
-
-
-def publish_without_erased(warehouse: Warehouse) -> None:
-    """Let no publication name people who were erased, also where the run came to none of its own.
-
-    The tables of the build before have lost them too; those of two moments are nobody's to read.
-    """
-    file = name_publication(warehouse.file)
-    if not file.exists() or published_at(warehouse.file) == warehouse.started_at:
-        return
-    with warehouse.connect() as connection:
-        try:
-            as_of = find_built_as_of(connection)
-        except NothingBuilt:
-            file.unlink()
-            shutil.rmtree(file.with_suffix(""))
-            return
-        publish(
-            connection, warehouse.file, as_of=as_of, at=warehouse.started_at, keeps=timedelta(0)
-        )

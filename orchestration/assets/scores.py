@@ -14,7 +14,8 @@ from ml.model import NotEnoughData, TrainedModel
 from ml.open_propensity import OPEN_PROPENSITY
 from ml.params import read_params
 from ml.registry import Registry
-from orchestration.assets.models import find_built_as_of, model_key
+from orchestration.assets.models import model_key
+from orchestration.builds import find_built_as_of
 from orchestration.charts import draw_calibration, draw_learning_curve, embed
 from orchestration.progress import Report
 from orchestration.warehouse import Warehouse

@@ -93,13 +93,25 @@ class FileDestination:
         """Take the rows that name erased people out of all folders that are still there.
 
         What is left keeps its bytes. Only erasure writes to a folder that somebody may be reading:
-        each file is replaced as a whole, and the manifest says so before and after.
+        each file is replaced as a whole, and the manifest says so before and after. Raise
+        `DestinationError` where somebody has changed a file, once all others are done.
         """
         if not self.outbox.is_dir():
             return
+        problems = []
         for folder in sorted(self.outbox.iterdir()):
             if re.fullmatch(_FOLDER.format(destination=".+"), folder.name):
-                _forget(folder, profile_ids)
+                try:
+                    _forget(folder, profile_ids)
+                except (OSError, duckdb.Error) as error:
+                    problems.append((folder, str(error).splitlines()[0]))
+        if problems:
+            folder, reason = problems[0]
+            more = f", as in {len(problems) - 1:,} more folders" if len(problems) > 1 else ""
+            raise DestinationError(
+                f"people who were erased could not be taken out of {folder}{more} ({reason}). Put "
+                "the files there back as they were delivered, or delete the folder, and run again"
+            )
 
     def place(self, shipment: Shipment) -> str:
         """Return the folder's path."""

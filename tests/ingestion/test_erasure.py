@@ -126,6 +126,48 @@ def test_a_visitor_goes_with_the_address_first_seen_and_others_in_the_browser_st
     ) == [("v", "bo@x.example", 4), ("w", "bo@x.example", 1), ("w", None, 3)]
 
 
+def test_of_two_addresses_first_seen_at_one_instant_the_smallest_has_the_visitor(
+    asked: World,
+) -> None:
+    """The first visitor is Ada's, the second Abe's; the third was seen with Ada alone."""
+    asked.write(
+        "web_events/1.csv",
+        "event_type,occurred_at,anonymous_id,email\n"
+        "page_view,2026-01-01,v,bo@x.example\n"
+        "page_view,2026-01-01,v,ada@x.example\n"
+        "page_view,2026-01-02,v,\n"
+        "page_view,2026-01-01,w,ada@x.example\n"
+        "page_view,2026-01-01,w,abe@x.example\n"
+        "page_view,2026-01-02,w,\n"
+        "page_view,2026-01-02,x,ada@x.example\n"
+        "page_view,2026-01-01,x,\n",
+    )
+    asked.load()
+    forget(asked)
+    assert asked.rows("select anonymous_id, email from raw.web_events order by all") == [
+        ("v", "bo@x.example"),
+        ("w", "abe@x.example"),
+        ("w", None),
+    ]
+
+
+def test_an_empty_text_is_no_visitor_and_no_address(asked: World) -> None:
+    """Everybody who has none would go with the first of them who asks."""
+    asked.write_json("erasure_requests/2.ndjson", [{"email": " ", "requested_at": "2026-05-01"}])
+    visit = {"event_type": "page_view", "occurred_at": "2026-01-01", "anonymous_id": ""}
+    asked.write_json(
+        "web_events/1.ndjson",
+        [
+            {**visit, "email": "ada@x.example"},
+            {**visit, "email": "no address"},
+            {**visit, "email": " ", "anonymous_id": "v"},
+        ],
+    )
+    asked.load()
+    forget(asked)
+    assert asked.column("select email from raw.web_events order by all") == [" ", "no address"]
+
+
 def test_rejected_rows_that_name_the_person_go_and_others_stay(asked: World) -> None:
     asked.write(
         "contacts/1.csv",
@@ -140,6 +182,31 @@ def test_rejected_rows_that_name_the_person_go_and_others_stay(asked: World) -> 
     asked.load()
     forget(asked)
     assert asked.column("select raw_text from raw.rejected_rows") == ["c-12,,Bo,someday"]
+
+
+def test_a_rejected_row_with_a_longer_address_is_somebody_elses(asked: World) -> None:
+    """What may be an opt-out of Amanda stops the line, and must not go with Ada."""
+    for rejected, text in enumerate(
+        (
+            "amanda.ada@x.example",
+            "ada@x.example.org",
+            "ada@x.example-shop.org",
+            "ada@x.example",
+            "<ada@x.example>",
+            "ada@x.example.",
+            "ada@x.example|Ada",
+        )
+    ):
+        asked.write(
+            f"consents/{rejected}.csv", f"email,purpose,status,recorded_at\n{text},,,someday\n"
+        )
+    asked.load()
+    forget(asked)
+    assert asked.column("select raw_text from raw.rejected_rows order by path") == [
+        "amanda.ada@x.example,,,someday",
+        "ada@x.example.org,,,someday",
+        "ada@x.example-shop.org,,,someday",
+    ]
 
 
 def test_the_ledger_counts_what_is_left(asked: World) -> None:
@@ -207,6 +274,23 @@ def test_rows_that_another_loader_fills_in_late_are_held_against_the_list_too(as
     assert asked.column("select email from raw.consents") == ["bo@x.example"]
 
 
+def test_rows_of_another_loader_without_a_load_time_are_held_against_the_list(
+    asked: World,
+) -> None:
+    asked.write(
+        "consents/1.csv",
+        "email,purpose,status,recorded_at\nbo@x.example,profiling,granted,2026-01-01\n",
+    )
+    asked.load()
+    forget(asked)
+    asked.warehouse.execute(
+        "insert into raw.consents by name select 'ada@x.example' as email, 'profiling' as purpose,"
+        " 'granted' as status, timestamp '2026-01-01' as recorded_at"
+    )
+    forget(asked)
+    assert asked.column("select email from raw.consents") == ["bo@x.example"]
+
+
 def test_a_tie_of_the_future_waits_for_its_day(asked: World) -> None:
     """On 15 May contact 1 is Bo; on 20 May it turns out to have been Ada all along."""
     asked.write(
@@ -218,3 +302,20 @@ def test_a_tie_of_the_future_waits_for_its_day(asked: World) -> None:
     assert asked.column("select email from raw.contacts") == ["bo@x.example"]
     forget(asked, datetime.fromisoformat("2026-05-21"))
     assert asked.column("select email from raw.contacts") == []
+
+
+def test_a_version_of_an_order_ties_when_both_of_its_times_have_come(asked: World) -> None:
+    """Until 20 May order 7 is Bo's; order 8 was Ada's from the day it was made on."""
+    asked.write(
+        "orders/1.csv",
+        "order_id,email,ordered_at,total_amount,updated_at\n"
+        "7,bo@x.example,2026-01-01,10,2026-01-01\n"
+        "7,ada@x.example,2026-01-01,10,2026-05-20\n"
+        "8,ada@x.example,2026-01-01,10,\n"
+        "8,bo@x.example,2026-01-01,10,2026-05-20\n",
+    )
+    asked.load()
+    forget(asked, datetime.fromisoformat("2026-05-15"))
+    assert asked.column("select order_id from raw.orders") == ["7"]
+    forget(asked, datetime.fromisoformat("2026-05-21"))
+    assert asked.column("select order_id from raw.orders") == []

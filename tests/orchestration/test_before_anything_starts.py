@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.publication import name_publication
 from tests.orchestration import shop
 from tests.orchestration.checkout import Checkout, Ended, Place
 from tests.orchestration.conftest import FirstRun
@@ -182,3 +183,17 @@ def test_a_simulated_shop_is_not_written_over_another(checkout: Checkout, tmp_pa
     assert "exists already" in other.last_line
     assert "choose another folder or remove it" in other.last_line
     assert (again.status, again.out) == (0, first.out)
+
+
+@pytest.mark.parametrize("command", ["explain", "erase"])
+def test_what_is_published_for_readers_is_no_warehouse(built: Place, command: str) -> None:
+    """A request that is filed there is gone with the next publication."""
+    file = name_publication(built.warehouse)
+    before = file.read_bytes()
+
+    ended = built.checkout.mailmart(command, "--email", "ada@tuesday.example", "--warehouse", file)
+
+    assert_failed_with_a_sentence(ended)
+    assert f"{file} is no warehouse: it has no raw tables" in ended.last_line
+    assert "name the warehouse with --warehouse" in ended.last_line
+    assert file.read_bytes() == before

@@ -20,6 +20,8 @@ def test_no_two_warehouses_share_their_models(tmp_path: Path) -> None:
     assert {folder.parent for folder in folders} == {tmp_path}
 
 
+# DuckDB waits where no signal reaches Python: only a thread can end that, and say where it was.
+@pytest.mark.timeout(60, method="thread")
 def test_an_error_in_the_middle_of_a_result_leaves_the_file_free(tmp_path: Path) -> None:
     file = tmp_path / "warehouse.duckdb"
     with closing(open_warehouse(file)) as connection:

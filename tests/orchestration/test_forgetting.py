@@ -9,17 +9,29 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
-from orchestration.publication import name_publication
+from ingestion.schema import prepare
+from orchestration.forgetting import (
+    file_request,
+    forget,
+    needs_rewrite,
+    rewriting_what_is_forgotten,
+)
+from orchestration.publication import name_publication, publish
+from orchestration.warehouse import Warehouse
+from reverse_etl import ledger
 from tests.orchestration import shop
 from tests.orchestration.checkout import Place
 from tests.orchestration.conftest import FirstRun
 
+KEY = "a key for tests"
 ADDRESS, NAME = b"ada@tuesday.example", b"Augusta Ada"
 
 
@@ -35,12 +47,16 @@ def find_words(folder: Path, *words: bytes) -> list[str]:
 def find_tables(place: Place, *words: str) -> list[str]:
     """Return the tables in whose decoded rows one of the words stands, letter case ignored.
 
-    Those of the warehouse and those that are published.
+    Those of the warehouse, those that are published, and the files of earlier publications.
     """
-    return [
-        *_find_tables(place.warehouse, words),
-        *_find_tables(name_publication(place.warehouse), words),
-    ]
+    publication = name_publication(place.warehouse)
+    with duckdb.connect() as connection:
+        files = [
+            path.name
+            for path in sorted(publication.with_suffix("").rglob("*.parquet"))
+            if _count_naming(connection, f"read_parquet('{path}')", words)
+        ]
+    return [*_find_tables(place.warehouse, words), *_find_tables(publication, words), *files]
 
 
 def _find_tables(file: Path, words: Sequence[str]) -> list[str]:
@@ -49,19 +65,17 @@ def _find_tables(file: Path, words: Sequence[str]) -> list[str]:
             "select format('{}.{}', table_schema, table_name) from information_schema.tables"
             " where table_schema <> 'staging' order by all"
         ).fetchall()
-        return [
-            table
-            for (table,) in tables
-            for ((found,),) in [
-                connection.execute(
-                    f"select count(*) from {table} as row where exists ("
-                    " select 1 from (select unnest($words) as word)"
-                    " where contains(lower(row::varchar), lower(word)))",
-                    {"words": list(words)},
-                ).fetchall()
-            ]
-            if found
-        ]
+        return [table for (table,) in tables if _count_naming(connection, table, words)]
+
+
+def _count_naming(connection: duckdb.DuckDBPyConnection, rows: str, words: Sequence[str]) -> int:
+    ((found,),) = connection.execute(
+        f"select count(*) from {rows} as row where exists ("
+        " select 1 from (select unnest($words) as word)"
+        " where contains(lower(row::varchar), lower(word)))",
+        {"words": list(words)},
+    ).fetchall()
+    return int(found)
 
 
 @pytest.fixture
@@ -150,8 +164,14 @@ def test_a_file_that_is_loaded_again_brings_nobody_back(place: Place) -> None:
     for file in [*place.landing.rglob("*.csv"), *place.landing.rglob("*.ndjson")]:
         file.rename(file.with_name(f"again-{file.name}"))
 
-    run = place.run("2026-03-05T06:00:00Z")
+    run = place.checkout.mailmart(
+        *place.run_arguments("2026-03-05T06:00:00Z"), MAILMART_ERASURE_KEY="another"
+    )
+    assert run.status == 1
+    assert "the erasure key is not the one that this warehouse knows the erased by" in run.last_line
+    assert find_tables(place, "ada@tuesday.example") == []
 
+    run = place.run("2026-03-05T06:00:00Z")
     assert run.status == 0, run.err
     assert find_tables(place, "ada@tuesday.example") == []
     # Bo, Cy and Dee came twice, and are themselves.
@@ -177,6 +197,13 @@ def test_a_door_that_stops_the_line_stops_no_erasure(place: Place) -> None:
     assert find_tables(place, "ada@tuesday.example") == ["reverse_etl.known_profiles"]
     with duckdb.connect(str(name_publication(place.warehouse)), read_only=True) as reader:
         assert reader.execute("select count(*) from marts.dim_profiles").fetchall() == [(3,)]
+
+    # The destination is told one run later, and then the ledger's address goes from the file too.
+    doors.write_text(text, encoding="utf-8")
+    run = place.run("2026-03-05T06:00:00Z")
+    assert run.status == 0, run.err
+    shutil.rmtree(place.landing)
+    assert find_words(place.folder, ADDRESS, NAME) == []
 
 
 @pytest.mark.slow
@@ -217,3 +244,178 @@ def test_a_request_is_filed_from_the_command_line(place: Place) -> None:
     sync = place.sync()
     assert "Ada" not in sync.out + sync.err
     assert sync.status == 3
+
+
+MAY = datetime.fromisoformat("2026-05-01")
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """What a build has made of Ada and Bo, who are the profiles 1 and 2; Ada wants to go."""
+    with duckdb.connect(str(tmp_path / "shop.duckdb")) as connection:
+        prepare(connection)
+        connection.execute(
+            "create table raw.warehouse_settings (name varchar primary key, value varchar);"
+            "create schema intermediate; create schema marts;"
+            "create table intermediate.int_profiles__resolved"
+            " (profile_key integer, email varchar, profile_id varchar)"
+        )
+        for key, name in enumerate(("ada", "bo"), start=1):
+            email = f"{name}@x.example"
+            profile_id = hashlib.sha256(f"{KEY}:{email}".encode()).hexdigest()
+            connection.execute(
+                "insert into raw.contacts (contact_id, email, updated_at) values ($1, $1, $2)",
+                [email, MAY],
+            )
+            connection.execute(
+                "insert into intermediate.int_profiles__resolved values (?, ?, ?)",
+                [key, email, profile_id],
+            )
+        connection.execute(
+            "create table intermediate.visits as"
+            " select profile_key, 'page' as url from intermediate.int_profiles__resolved;"
+            "create table marts.spells as"
+            " select profile_id, 'win_back' as segment from intermediate.int_profiles__resolved;"
+            "create table marts.dim_profiles as"
+            " select profile_id, email from intermediate.int_profiles__resolved;"
+            "create table marts.fct_builds (as_of timestamp, built_at timestamp);"
+            f"insert into marts.fct_builds values ('{MAY}', '{MAY}');"
+            # One mail each, Ada's in January and Bo's in February.
+            "create table marts.fct_email_events as"
+            " select profile_id, make_timestamp(2026, profile_key, 1, 0, 0, 0) as occurred_at"
+            " from intermediate.int_profiles__resolved"
+        )
+        file_request(connection, "Ada@x.example", MAY)
+        yield connection
+
+
+def forget_in_may(connection: duckdb.DuckDBPyConnection) -> None:
+    forget(connection, profile_key=KEY, erasure_key=b"another", as_of=MAY, erased_at=MAY)
+
+
+def test_tables_lose_the_person_by_address_id_and_key(known: duckdb.DuckDBPyConnection) -> None:
+    forget_in_may(known)
+
+    (bo,) = known.execute(
+        "select profile_key, email, profile_id from intermediate.int_profiles__resolved"
+    ).fetchall()
+    assert bo[:2] == (2, "bo@x.example")
+    assert known.execute("select profile_key from intermediate.visits").fetchall() == [(2,)]
+    assert known.execute("select profile_id from marts.spells").fetchall() == [bo[2:]]
+    assert needs_rewrite(known)
+
+
+def test_where_one_table_keeps_the_person_all_do_until_the_next_run(
+    known: duckdb.DuckDBPyConnection,
+) -> None:
+    """Without the raw rows and the request nobody would know any more whom the rest names."""
+    known.execute(
+        "create table marts.people (profile_id varchar primary key);"
+        "insert into marts.people select profile_id from marts.spells;"
+        "create table marts.mine (person varchar references marts.people (profile_id));"
+        "insert into marts.mine from marts.people"
+    )
+
+    with pytest.raises(duckdb.ConstraintException):
+        forget_in_may(known)
+
+    for table in ("raw.contacts", "intermediate.visits", "marts.spells"):
+        assert known.execute(f"select count(*) from {table}").fetchall() == [(2,)]
+    assert known.execute("select count(*) from raw.erasure_requests").fetchall() == [(1,)]
+    assert known.execute("select count(*) from raw.erasures").fetchall() == [(0,)]
+    assert not needs_rewrite(known)
+
+
+def test_what_the_ledger_forgets_later_goes_from_the_file_too(
+    known: duckdb.DuckDBPyConnection,
+) -> None:
+    ledger.prepare(known)
+    known.execute(
+        "insert into reverse_etl.erased_profiles values ('ada', '2026-05-01'), ('bo', '2026-05-01')"
+    )
+    with rewriting_what_is_forgotten(known):
+        """Nothing is delivered, as where a brake holds it."""
+    assert not needs_rewrite(known)
+
+    with rewriting_what_is_forgotten(known):
+        # A kill may come as soon as it has happened.
+        assert needs_rewrite(known)
+        ledger.forget(known, {"ada"})
+    assert needs_rewrite(known)
+
+
+def test_a_run_as_of_the_second_in_which_the_request_was_filed_fulfils_it(
+    known: duckdb.DuckDBPyConnection,
+) -> None:
+    """The command names that second, and no fraction."""
+    known.execute("delete from raw.erasure_requests")
+    file_request(known, "bo@x.example", MAY.replace(microsecond=250_000))
+    forget_in_may(known)
+    assert known.execute("select email from raw.contacts").fetchall() == [("ada@x.example",)]
+
+
+@pytest.fixture
+def killed(
+    known: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A warehouse whose last run published Ada, and another one forgot her and was killed."""
+    monkeypatch.setenv("MAILMART_PROFILE_KEY", KEY)
+    for name in ("WAREHOUSE", "AS_OF", "STARTED_AT", "CODE_VERSION"):
+        monkeypatch.setenv(f"MAILMART_{name}", "")
+    file = tmp_path / "shop.duckdb"
+    publish(known, file, as_of=MAY, at=MAY)
+    forget_in_may(known)
+    known.close()
+    assert find_words(tmp_path, b"ada@x.example") != []
+    return file
+
+
+def hold(warehouse: Path) -> None:
+    """Do what every run does with the warehouse, whatever else it comes to."""
+    held = Warehouse(path=str(warehouse), as_of=None)
+    with held.yield_for_execution(dg.build_init_resource_context()):
+        pass
+
+
+def test_any_run_ends_the_erasure_of_one_that_was_killed(killed: Path) -> None:
+    """One that a door stops publishes nothing of its own, and one that only delivers neither."""
+    hold(killed)
+
+    with duckdb.connect(str(name_publication(killed)), read_only=True) as reader:
+        assert reader.execute("select email from marts.dim_profiles").fetchall() == [
+            ("bo@x.example",)
+        ]
+    (month,) = name_publication(killed).with_suffix("").rglob("*.parquet")
+    assert month.name.startswith("2026-02-1-")
+    assert find_words(killed.parent, b"ada@x.example") == []
+
+
+def test_tables_of_two_moments_are_published_for_nobody(killed: Path) -> None:
+    with duckdb.connect(str(killed)) as connection:
+        connection.execute(
+            "create table intermediate.unfinished_builds as"
+            f" select timestamp '{MAY}' as as_of, timestamp '{MAY}' as began_at"
+        )
+    draft = killed.with_name(f".{name_publication(killed).name}.draft")
+    draft.write_text("what the killed run had of ada@x.example")
+
+    hold(killed)
+
+    assert not name_publication(killed).exists()
+    assert not name_publication(killed).with_suffix("").exists()
+    assert find_words(killed.parent, b"ada@x.example") == []
+
+
+def test_while_the_publication_cannot_be_written_the_erasure_is_not_at_its_end(
+    killed: Path,
+) -> None:
+    in_the_way = killed.with_name(f".{name_publication(killed).name}.draft")
+    in_the_way.mkdir()
+    hold(killed)
+    with duckdb.connect(str(killed)) as connection:
+        assert needs_rewrite(connection)
+
+    in_the_way.rmdir()
+    hold(killed)
+
+    assert find_words(killed.parent, b"ada@x.example") == []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 
 from orchestration.publication import Publication, name_publication, publish, published_at
 from tests.orchestration import shop
-from tests.orchestration.checkout import Place
+from tests.orchestration.checkout import ROOT, Place
 
 MONDAY = datetime.fromisoformat("2026-03-02")
 
@@ -119,6 +121,28 @@ def test_files_that_nobody_needs_any_more_go_a_day_after_they_were_superseded(
     assert find_files(warehouse) == ["01"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["", "\x00", "[]", "{}", '{"published_at": 7, "superseded": {}}', '{"published_at": "Monday"}',
+     '{"published_at": "2026-03-02", "superseded": ["a"]}',
+     '{"published_at": "2026-03-02", "superseded": {"a": "Monday"}}'],
+)  # fmt: skip
+def test_a_record_that_somebody_broke_is_written_anew(warehouse: Path, text: str) -> None:
+    publish_at(warehouse, MONDAY)
+    do(warehouse, "delete from marts.fct_email_events where email_event_id = 'c'")
+    publish_at(warehouse, MONDAY)
+    record = name_publication(warehouse).with_suffix("") / "publication.json"
+    record.write_text(text, encoding="utf-8")
+
+    assert published_at(warehouse) is None
+    publish_at(warehouse, MONDAY + timedelta(days=2))
+    assert published_at(warehouse) == MONDAY + timedelta(days=2)
+    # Since when February is superseded is lost, and counts from now on.
+    assert find_files(warehouse) == ["01", "02"]
+    publish_at(warehouse, MONDAY + timedelta(days=3))
+    assert find_files(warehouse) == ["01"]
+
+
 def test_what_names_the_erased_goes_at_once(warehouse: Path) -> None:
     publish_at(warehouse, MONDAY)
     do(warehouse, "delete from marts.fct_email_events where email_event_id = 'c'")
@@ -142,6 +166,47 @@ def test_what_a_killed_publication_left_is_cleaned_up(warehouse: Path) -> None:
     publish_at(warehouse, MONDAY)
     assert not half.exists()
     assert not file.with_name(f".{file.name}.draft").exists()
+
+
+PUBLISH_UNTIL_THE_DISK_IS_FULL = """
+import resource, signal, sys
+from datetime import datetime
+from pathlib import Path
+import duckdb
+from orchestration.publication import publish
+
+# The system kills who writes more than this into a file; Python would hear an error instead.
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+at = datetime.fromisoformat("2026-03-03")
+with duckdb.connect(sys.argv[1]) as connection:
+    publish(connection, Path(sys.argv[1]), as_of=at, at=at)
+"""
+
+
+def test_a_kill_in_the_middle_of_a_file_leaves_the_publication_before_and_no_half_month(
+    warehouse: Path,
+) -> None:
+    publish_at(warehouse, MONDAY)
+    # 100,000 ids of 32 characters do not fit into the megabyte, and one profile does.
+    do(
+        warehouse,
+        "insert into marts.fct_email_events"
+        " select md5(number::varchar), timestamp '2026-02-02' from range(100000) as t(number)",
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", PUBLISH_UNTIL_THE_DISK_IS_FULL, str(warehouse)],
+        cwd=ROOT,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGXFSZ
+    assert read(warehouse, "select count(*) from marts.fct_email_events") == [(3,)]
+    assert find_files(warehouse) == ["01", "02"]
+
+    assert publish_at(warehouse, MONDAY).months_written == 1
+
+    assert read(warehouse, "select count(*) from marts.fct_email_events") == [(100_003,)]
 
 
 def look(place: Place) -> tuple[object, ...]:
