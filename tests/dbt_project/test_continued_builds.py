@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from dbt.artifacts.resources import FileHash
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -144,7 +145,9 @@ def shop(project: Project, tmp_path: Path) -> Shop:
     return Shop(project, warehouse, as_of)
 
 
-def test_a_build_continues_until_something_else_than_rows_and_time_changes(shop: Shop) -> None:
+def test_a_build_continues_until_something_else_than_rows_and_time_changes(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert shop.run() == "no build has finished before"
     assert shop.run() == ""
     assert shop.ask("select count(*) from intermediate.int_profiles__touched") == 0
@@ -157,6 +160,11 @@ def test_a_build_continues_until_something_else_than_rows_and_time_changes(shop:
     shop.assert_as_from_nothing(timedelta(days=1))
 
     assert shop.run("--full-refresh") == "a full refresh was asked for"
+
+    seed = shop.project.manifest.nodes["seed.mailmart.engagement_tiers"]
+    monkeypatch.setattr(seed, "checksum", FileHash.from_contents("other numbers"))
+    assert shop.run() == "seed engagement_tiers has changed"
+    assert shop.run() == ""
 
 
 def test_rows_that_somebody_takes_out_or_brings_late_are_noticed(shop: Shop) -> None:
@@ -183,6 +191,7 @@ def test_rows_that_somebody_takes_out_or_brings_late_are_noticed(shop: Shop) -> 
     shop.assert_as_from_nothing()
 
 
+@pytest.mark.slow
 def test_a_part_of_a_build_is_no_build(shop: Shop) -> None:
     shop.run()
     # Two builds that do not come to their end: one that goes on, and one from nothing.
@@ -198,6 +207,7 @@ def test_a_part_of_a_build_is_no_build(shop: Shop) -> None:
     assert str(shop.run(later=timedelta(days=3))).startswith("as_of goes back")
 
 
+@pytest.mark.slow
 def test_a_table_that_is_dropped_is_made_again(shop: Shop) -> None:
     shop.run()
     shop.ask("drop table intermediate.int_messages__sent")
