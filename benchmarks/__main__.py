@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import loading, machine, models, runs
+from benchmarks import increments, loading, machine, models, runs
 from benchmarks.results import Results, render
 from benchmarks.timing import BenchmarkError
 from benchmarks.workshop import (
@@ -97,6 +97,7 @@ def measure(
     shop = Shop.make(checkout, folder / "shop", profiles, DAYS)
     doors = runs.measure_doors(shop, repeats, tell)
     built = models.measure(shop, repeats, tell)
+    continued = increments.measure(shop, folder / "increments", repeats, tell)
     return Results(
         measured_on=measured_on.date(),
         machine=machine.describe(),
@@ -105,6 +106,7 @@ def measure(
         repeats=repeats,
         loadings=list(loading.measure(shop, folder / "loading", repeats, tell)),
         models=built,
+        increments=continued,
         doors=doors,
         command=command,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from benchmarks.increments import Increments
 from benchmarks.loading import Loading
 from benchmarks.models import AGGREGATION, Models
 from benchmarks.runs import IMPORTS, Command, Doors, Run
@@ -16,6 +17,8 @@ LOADER_AT_LEAST: Final = 0.5
 MODELS_AT_MOST: Final = 25.0
 DOORS_AT_MOST: Final = 0.15
 COMMAND_AT_MOST: Final = 4.0
+NEXT_DAY_AT_MOST: Final = 1.0
+EMPTY_DAY_AT_MOST: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Results:
     repeats: int
     loadings: Sequence[Loading]
     models: Models
+    increments: Increments
     doors: Doors
     command: Command
 
@@ -56,12 +60,14 @@ def _render(results: Results) -> Iterator[str]:
     yield from _render_ratios(results)
     yield from _render_loadings(results.loadings)
     yield from _render_models(results.models)
+    yield from _render_increments(results.increments)
     yield from _render_runs(results.doors)
     yield from _render_command(results.command)
 
 
 def _render_ratios(results: Results) -> Iterator[str]:
     models, doors, command = results.models, results.doors, results.command
+    increments = results.increments
     rows = [
         (
             f"Loader against DuckDB's bare `create table as`, {loading.file_format}",
@@ -77,6 +83,18 @@ def _render_ratios(results: Results) -> Iterator[str]:
             _tell(models.multiple, 1),
             f"at most {MODELS_AT_MOST:.0f}",
             models.multiple.median <= MODELS_AT_MOST,
+        ),
+        (
+            "The next day's events, built on the day before, against the same pass",
+            _tell(increments.next_day, 1),
+            f"at most {NEXT_DAY_AT_MOST:.0f}",
+            increments.next_day.median <= NEXT_DAY_AT_MOST,
+        ),
+        (
+            "A day without events against the same pass",
+            _tell(increments.empty_day, 1),
+            f"at most {EMPTY_DAY_AT_MOST}",
+            increments.empty_day.median <= EMPTY_DAY_AT_MOST,
         ),
         (
             "Doors against the whole run, the first one",
@@ -133,8 +151,8 @@ def _render_models(models: Models) -> Iterator[str]:
     yield ""
     yield (
         f"The summed `execution_time` of {models.models} models in dbt's run_results.json, built "
-        f"one at a time with {models.threads} threads each, dbt's start-up left out, views as they "
-        f"come: {_tell(models.all_models, 1)} s. One pass with as many threads: "
+        f"from nothing, one at a time with {models.threads} threads each, dbt's start-up left "
+        f"out, views as they come: {_tell(models.all_models, 1)} s. One pass with as many threads: "
         f"{_tell(models.one_pass)} s. The pass is `{AGGREGATION}`."
     )
     yield ""
@@ -142,6 +160,18 @@ def _render_models(models: Models) -> Iterator[str]:
         ("the dearest models", "multiple of the pass"),
         ((f"`{name}`", f"{multiple:.2f}") for name, multiple in models.dearest),
     )
+
+
+def _render_increments(increments: Increments) -> Iterator[str]:
+    yield "## Increments"
+    yield ""
+    yield (
+        "`dbt run` on a warehouse that was built as of the day before, whole, less the "
+        f"{_tell(increments.fixed, 1)} s that it takes without a row. The next day brought "
+        f"{increments.events:,} email events, and something about {increments.touched:.0%} of "
+        "the people; the day after it nothing."
+    )
+    yield ""
 
 
 def _render_runs(doors: Doors) -> Iterator[str]:
