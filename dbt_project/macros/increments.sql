@@ -104,7 +104,7 @@
         {%- do return('false') -%}
     {%- endif -%}
     (
-        {{ hour_of('loaded_at') }} in (
+        {{ loading_hour('loaded_at') }} in (
             select loaded_hour from {{ build_record('arrivals') }}
             where source_table = '{{ source_table }}'
         )
@@ -115,6 +115,15 @@
         )
         {%- endfor %}
     )
+{%- endmacro %}
+
+
+{# Rows that no loader has given a time are counted like those of an hour. #}
+{% macro loading_hour(loaded_at) -%}
+    {{ hour_of(
+        'coalesce(' ~ loaded_at ~ ', '
+        ~ timestamp_literal(utc_datetime('1970-01-01')) ~ ')'
+    ) }}
 {%- endmacro %}
 
 
@@ -229,9 +238,9 @@
             {%- do run_query(
                 'insert into ' ~ build_record('build_rows')
                 ~ ' select ' ~ began_at ~ ', ' ~ dbt.string_literal(table)
-                ~ ', ' ~ hour_of('_loaded_at') ~ ', count(*)'
+                ~ ', ' ~ loading_hour('_loaded_at') ~ ', count(*)'
                 ~ ' from ' ~ source_relation(table)
-                ~ ' group by ' ~ hour_of('_loaded_at')
+                ~ ' group by ' ~ loading_hour('_loaded_at')
             ) -%}
         {%- endfor -%}
         {%- set made_with = what_tables_are_made_with() -%}
@@ -332,7 +341,7 @@
     {%- if run_query(
         'select count(*) from ' ~ source_relation('erasure_requests')
         ~ ' where requested_at <= ' ~ as_of() ~ ' and (requested_at > ' ~ last_as_of()
-        ~ ' or ' ~ hour_of('_loaded_at') ~ ' in ('
+        ~ ' or ' ~ loading_hour('_loaded_at') ~ ' in ('
         ~ 'select loaded_hour from (' ~ compared ~ ') as compared'
         ~ " where source_table = 'erasure_requests' and rows_now > rows_then))"
     )[0][0] > 0 -%}

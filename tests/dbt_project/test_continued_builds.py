@@ -181,6 +181,11 @@ def test_rows_that_somebody_takes_out_or_brings_late_are_noticed(shop: Shop) -> 
         connection.executemany(
             f"insert into raw.email_events values ({', '.join('?' * columns)})", shop_rows
         )
+        # Or not to have been loaded at any time.
+        connection.execute(
+            "update raw.email_events set _loaded_at = null where rowid ="
+            " (select max(rowid) from raw.email_events)"
+        )
     assert shop.run() == ""
     assert shop.ask("select count(*) from intermediate.int_profiles__touched") > 0
     shop.assert_as_from_nothing()
