@@ -30,8 +30,20 @@
         'arrivals': [
             ('source_table', dbt.type_string()), ('loaded_hour', 'timestamp'),
         ],
+        'built_cutoffs': [('cutoff_at', 'timestamp')],
         'addresses_to_rebuild': [('email', dbt.type_string())],
     }) -%}
+{% endmacro %}
+
+
+{# What earlier builds have seen of email events; all that may be copies is in the last. #}
+{% macro email_event_models() %}
+    {%- do return(['int_email_events__deduplicated', 'int_email_events__copied']) -%}
+{% endmacro %}
+
+
+{% macro web_event_models() %}
+    {%- do return(['int_web_events__resolved', 'int_web_events__copied']) -%}
 {% endmacro %}
 
 
@@ -97,24 +109,44 @@
 {#
     Rows of a source that the last finished build has not seen: loaded since, or of a time
     that has come since. More than those is never wrong, less is. Where nothing continues,
-    nothing has to be told apart.
+    all of them, or with `else_none` none. Two selects rather than an `or`, with bounds that
+    are written out: so of a table only what lies within them is read.
 #}
-{% macro has_arrived(source_table, times) -%}
+{% macro arrived_rows(relation, source_table, times, else_none=false) -%}
     {%- if not continues_build() -%}
-        {%- do return('false') -%}
-    {%- endif -%}
-    (
+    select * from {{ relation }}{{ ' where false' if else_none }}
+    {%- else -%}
+    {%- set is_loaded_since -%}
         {{ loading_hour('loaded_at') }} in (
-            select loaded_hour from {{ build_record('arrivals') }}
-            where source_table = '{{ source_table }}'
+            select arrivals.loaded_hour from {{ build_record('arrivals') }} as arrivals
+            where arrivals.source_table = '{{ source_table }}'
         )
-        {%- for time in times %}
-        or (
-            {{ time }} > {{ last_as_of() }}
-            and {{ time }} <= {{ as_of() }}
+    {%- endset -%}
+    select * from {{ relation }}
+    where
+        {{ is_loaded_since }}
+        and (loaded_at >= {{ first_arrival(source_table) }} or loaded_at is null)
+    union all
+    select * from {{ relation }}
+    where
+        (
+            {%- for time in times %}
+            ({{ time }} > {{ last_as_of() }} and {{ time }} <= {{ as_of() }})
+            {{- ' or' if not loop.last }}
+            {%- endfor %}
         )
-        {%- endfor %}
-    )
+        and not ({{ is_loaded_since }})
+    {%- endif -%}
+{%- endmacro %}
+
+
+{# The first hour of loading of what has arrived, or a time that never comes. #}
+{% macro first_arrival(source_table) -%}
+    {%- set first = run_query(
+        'select min(loaded_hour) from ' ~ build_record('arrivals')
+        ~ " where source_table = '" ~ source_table ~ "'"
+    )[0][0] -%}
+    {{ timestamp_literal(first or utc_datetime('9999-12-31')) }}
 {%- endmacro %}
 
 
@@ -128,31 +160,16 @@
 
 
 {% macro last_as_of() -%}
-    (select max(as_of) from {{ build_record('build_states') }} where is_finished)
+    {{ timestamp_literal(run_query(
+        'select max(as_of) from ' ~ build_record('build_states') ~ ' where is_finished'
+    )[0][0]) }}
 {%- endmacro %}
 
 
 {# True of every row where all are computed anew. #}
-{% macro is_touched(column='profile_key') -%}
-    {%- if not execute or continues_build() -%}
-        {{ column }} in (
-            select touched.profile_key from {{ ref('int_profiles__touched') }} as touched
-        )
-    {%- else -%}
-        true
-    {%- endif -%}
-{%- endmacro %}
-
-
-{# Of features at cutoffs: profiles that are computed anew, and cutoffs that are new. #}
-{% macro is_due(cutoff='cutoff_at', profile='profile_key') -%}
-    {%- if not execute or continues_build() -%}
-        (
-            {{ is_touched(profile) }}
-            or {{ cutoff }} not in (
-                select known.cutoff_at from {{ this }} as known
-            )
-        )
+{% macro is_touched(column, listed) -%}
+    {%- if continues_build() -%}
+        {{ column }} in (select touched.{{ column.split('.') | last }} from {{ listed }} as touched)
     {%- else -%}
         true
     {%- endif -%}
@@ -160,17 +177,54 @@
 
 
 {#
+    Joins what a build that goes on computes anew, as `touched`: of a list, and with `since`
+    only what is, or still holds, at the instant from which on things may differ. A null
+    there holds for ever.
+#}
+{% macro join_touched(alias, listed, since=none, key='profile_key') -%}
+    {%- if continues_build() -%}
+    inner join {{ listed }} as touched
+        on
+            {{ alias }}.{{ key }} = touched.{{ key }}
+            {%- if since is not none %}
+            and ({{ since }} is null or {{ since }} >= touched.changed_from)
+            {%- endif %}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{# Of features at cutoffs: the pairs of cutoff and profile that are computed anew. #}
+{% macro join_due(due, cutoffs, profiles) -%}
+    {%- if continues_build() -%}
+    inner join {{ due }} as due
+        on
+            {{ cutoffs }}.cutoff_at = due.cutoff_at
+            and {{ profiles }}.profile_key = due.profile_key
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#
     The strategy of all continued models. dbt's delete+insert deletes what comes again; but a
-    profile may lose rows that do not come again. `replaces` maps a column to the model that
-    lists what is computed anew, `keeps` one to the model that lists what may stay. A
+    profile may lose rows that do not come again. `replaces` maps columns to the model that
+    lists what is computed anew, `since` names the column whose instant must be at or after
+    the change that is listed, `keeps` maps a column to the model that lists what may stay. A
     `unique_key`, where there is one, says which rows a new one takes the place of.
 #}
 {% macro get_incremental_replace_touched_sql(arguments) %}
     {%- set target_relation = arguments.target_relation -%}
     {%- set meta = config.get('meta') or {} -%}
-    {%- for column, listed in (meta.get('replaces') or {}).items() %}
-    delete from {{ target_relation }}
-    where {{ column }} in (select {{ column }} from {{ model_relation(listed) }});
+    {%- for columns, listed in (meta.get('replaces') or {}).items() %}
+    delete from {{ target_relation }} as kept
+    using {{ model_relation(listed) }} as touched
+    where
+        {%- for column in columns.split(', ') %}
+        kept.{{ column }} = touched.{{ column }}
+        {{- ' and' if not loop.last }}
+        {%- endfor %}
+        {%- if meta.get('since') %}
+        and (kept.{{ meta.since }} is null or kept.{{ meta.since }} >= touched.changed_from)
+        {%- endif %};
     {%- endfor %}
     {%- for column, listed in (meta.get('keeps') or {}).items() %}
     delete from {{ target_relation }}
@@ -359,6 +413,8 @@
     {%- set parts = {
         'the kind of the warehouse': target.type,
         'the version of dbt': dbt_version,
+        'the hashes of rows': run_query('select ' ~ row_hash(["'a'", '1']))[0][0] | string
+            if continued_strategy() == 'replace_touched' else '',
         'the setting reporting_currency': local_md5(tojson(var('reporting_currency'))),
         'the setting cutoffs': local_md5(tojson(var('cutoffs'))),
     } -%}
@@ -438,8 +494,12 @@
                     'delete from ' ~ build_record(name) ~ ' where began_at <> ' ~ began_at
                 ) -%}
             {%- endfor -%}
+            {%- for name in ['built_cutoffs', 'addresses_to_rebuild'] -%}
+                {%- do run_query('delete from ' ~ build_record(name) ~ ' where true') -%}
+            {%- endfor -%}
             {%- do run_query(
-                'delete from ' ~ build_record('addresses_to_rebuild') ~ ' where true'
+                'insert into ' ~ build_record('built_cutoffs')
+                ~ ' select cutoff_at from ' ~ model_relation('int_cutoffs__listed')
             ) -%}
         {%- endif -%}
     {%- endif -%}

@@ -73,6 +73,20 @@
 {%- endmacro %}
 
 
+{#
+    Which message an event of a profile is of, as one number: short, for joins. An event
+    without a message_id is a message of its own.
+#}
+{% macro message_hash() -%}
+    {{ row_hash([
+        'profile_key', 'message_id',
+        'case when message_id is null then event_type end',
+        'case when message_id is null then occurred_at end',
+        'case when message_id is null then url end',
+    ]) }}
+{%- endmacro %}
+
+
 {% macro row_hash(columns) -%}
     {{ return(adapter.dispatch('row_hash', 'mailmart')(columns)) }}
 {%- endmacro %}

@@ -19,7 +19,11 @@ from ingestion.contract import SCHEMA as RAW_SCHEMA
 from ingestion.loader import load
 from tests.dbt_project.building import CATALOG, LOADED_AT, Project, Statement, making_of
 
-NOBODYS_AS_OF = datetime(2001, 2, 3, 4, 5, 6, 789012)  # noqa: DTZ001 - naive times are UTC here
+# Naive times are UTC here.
+NOBODYS_LAST_AS_OF = datetime(2001, 1, 2, 3, 4, 5, 678901)  # noqa: DTZ001
+NOBODYS_AS_OF = datetime(2001, 2, 3, 4, 5, 6, 789012)  # noqa: DTZ001
+# The first hour of loading that dbt writes out where nothing has arrived: too late for any row.
+NEVER = datetime(9999, 12, 31)  # noqa: DTZ001
 CONTINUED = ("email_events", "web_events", "orders", "contacts", "consents", "erasure_requests")
 """The raw tables whose rows a build tells apart by their time of loading."""
 
@@ -36,7 +40,7 @@ class Steps:
         empty.mkdir()
         with duckdb.connect(finished) as connection:
             load(connection, empty, LOADED_AT)
-        project.dbt("run", warehouse=finished, as_of=NOBODYS_AS_OF)
+        project.dbt("run", warehouse=finished, as_of=NOBODYS_LAST_AS_OF)
         self._anew = project.statements(NOBODYS_AS_OF)
         only_models = ("--select", "resource_type:model", "--indirect-selection", "empty")
         compiled = project.dbt("compile", *only_models, warehouse=finished, as_of=NOBODYS_AS_OF)
@@ -47,15 +51,15 @@ class Steps:
 
     def build(self, connection: duckdb.DuckDBPyConnection, as_of: datetime) -> bool:
         """Build the world as of an instant, and tell whether it was from nothing."""
-        is_anew = _begin(connection, as_of)
-        for statement in self._anew if is_anew else self._continuing:
-            sql = _at(statement, as_of)
+        last = _begin(connection, as_of)
+        for statement in self._anew if last is None else self._continuing:
+            sql = _at(statement, as_of, last)
             try:
                 connection.execute(sql)
             except duckdb.Error as error:
                 raise AssertionError(f"{statement.model}: {error}") from error
         _finish(connection)
-        return is_anew
+        return last is None
 
 
 def _continuing(node: Any) -> Statement:
@@ -68,8 +72,9 @@ def _continuing(node: Any) -> Statement:
     listed = {name: f'"{CATALOG}".intermediate.{name}' for name in _listing(meta)}
     sql = [f"create or replace temp table computed as ({node.compiled_code})"]
     sql += [
-        f"delete from {relation} where {column} in (select {column} from {listed[name]})"
-        for column, name in meta.get("replaces", {}).items()
+        f"delete from {relation} as kept using {listed[name]} as touched where {_same(columns)}"
+        + _since(meta.get("since"))
+        for columns, name in meta.get("replaces", {}).items()
     ]
     sql += [
         f"delete from {relation} where {column} not in (select {column} from {listed[name]})"
@@ -87,12 +92,25 @@ def _continuing(node: Any) -> Statement:
     return Statement(made.model, made.parents, ";\n".join(sql))
 
 
+def _same(columns: str) -> str:
+    return " and ".join(f"kept.{column} = touched.{column}" for column in columns.split(", "))
+
+
+def _since(column: str | None) -> str:
+    if column is None:
+        return ""
+    return f" and (kept.{column} is null or kept.{column} >= touched.changed_from)"
+
+
 def _listing(meta: Any) -> Sequence[str]:
     return [*meta.get("replaces", {}).values(), *meta.get("keeps", {}).values()]
 
 
-def _at(statement: Statement, as_of: datetime) -> str:
-    """Return the SQL as of an instant; the list of cutoffs is all that dbt makes of it itself."""
+def _at(statement: Statement, as_of: datetime, last: datetime | None) -> str:
+    """Return the SQL as of an instant; the list of cutoffs is all that dbt makes of it itself.
+
+    What has been loaded since is told by the hours in `intermediate.arrivals` alone.
+    """
     if statement.model == "int_cutoffs__listed":
         months = [as_of.year * 12 + as_of.month - 1 - back for back in range(12)]
         cutoffs = {as_of, *(datetime(m // 12, m % 12 + 1, 1) for m in months)}  # noqa: DTZ001
@@ -101,11 +119,18 @@ def _at(statement: Statement, as_of: datetime) -> str:
             f'create or replace table "{CATALOG}".intermediate.int_cutoffs__listed as'
             f" select * from (values {rows}) as cutoffs (cutoff_at)"
         )
-    written = NOBODYS_AS_OF.strftime("%Y-%m-%d %H:%M:%S.%f")
-    return statement.create.replace(written, as_of.strftime("%Y-%m-%d %H:%M:%S.%f"))
+    sql = statement.create
+    for written, meant in (
+        (NOBODYS_AS_OF, as_of),
+        (NOBODYS_LAST_AS_OF, last or as_of),
+        (NEVER, datetime.min),
+    ):
+        sql = sql.replace(f"{written:%Y-%m-%d %H:%M:%S.%f}", meant.isoformat(" "))
+    return sql
 
 
-def _begin(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> bool:
+def _begin(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> datetime | None:
+    """Note what has arrived, and return the last as_of, or none where all is built anew."""
     connection.execute(
         """
         create table if not exists intermediate.build_states (as_of timestamp, is_finished boolean);
@@ -114,6 +139,7 @@ def _begin(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> bool:
         create table if not exists intermediate.arrivals
             (source_table varchar, loaded_hour timestamp);
         create table if not exists intermediate.addresses_to_rebuild (email varchar);
+        create table if not exists intermediate.built_cutoffs (cutoff_at timestamp);
         create or replace temp table rows_now
             (source_table varchar, loaded_hour timestamp, row_count bigint);
         """
@@ -148,7 +174,7 @@ def _begin(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> bool:
     if is_anew:
         connection.execute("delete from intermediate.build_states")
     connection.execute("insert into intermediate.build_states values (?, false)", [as_of])
-    return is_anew
+    return None if is_anew or before is None else before[0]
 
 
 def _finish(connection: duckdb.DuckDBPyConnection) -> None:
@@ -157,6 +183,8 @@ def _finish(connection: duckdb.DuckDBPyConnection) -> None:
         delete from intermediate.build_states where is_finished;
         update intermediate.build_states set is_finished = true;
         create or replace table intermediate.build_rows as from rows_now;
+        create or replace table intermediate.built_cutoffs as
+        select cutoff_at from intermediate.int_cutoffs__listed;
         """
     )
 

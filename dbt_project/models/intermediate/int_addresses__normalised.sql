@@ -5,28 +5,19 @@
 -#}
 with
 
-email_events as (
-    select * from {{ ref('stg_email__events') }}
-    {%- if continues_build() %}
-    where {{ has_arrived('email_events', []) }}
-    {%- endif %}
+in_email_events as (
+    select * from {{ ref('int_addresses__written') }}
 ),
 
-web_events as (
-    select * from {{ ref('stg_web__events') }}
-    {%- if continues_build() %}
-    where {{ has_arrived('web_events', []) }}
-    {%- endif %}
+in_web_events as (
+    select * from {{ ref('int_visitors__written') }}
+    where written_email is not null
 ),
 
 written as (
-    select written_email from email_events
-    where written_email is not null
-    group by written_email
+    select written_email from in_email_events
     union distinct
-    select written_email from web_events
-    where written_email is not null
-    group by written_email
+    select written_email from in_web_events
 ),
 
 normalised as (

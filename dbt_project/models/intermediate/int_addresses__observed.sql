@@ -8,13 +8,8 @@
 }}
 with
 
-email_events as (
-    select * from {{ ref('stg_email__events') }}
-    where
-        occurred_at <= {{ as_of() }}
-        {%- if continues_build() %}
-        and {{ has_arrived('email_events', ['occurred_at']) }}
-        {%- endif %}
+written as (
+    select * from {{ ref('int_addresses__written') }}
 ),
 
 normalised as (
@@ -44,19 +39,10 @@ erased_addresses as (
     select * from {{ ref('int_addresses__erased') }}
 ),
 
--- Each table on its own first: there are far fewer addresses than events.
-written as (
-    select
-        written_email,
-        min(occurred_at) as first_seen_at
-    from email_events
-    group by written_email
-),
-
 observed as (
     select
         normalised.email,
-        min(written.first_seen_at) as first_seen_at
+        min(written.first_written_at) as first_seen_at
     from written
     inner join normalised on written.written_email = normalised.written_email
     group by normalised.email

@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy=continued_strategy(),
         meta={
-            'replaces': {'profile_key': 'int_profiles__touched'},
+            'replaces': {'cutoff_at, profile_key': 'int_cutoff_profiles__due'},
             'keeps': {'cutoff_at': 'int_cutoffs__listed'}
         }
     )
@@ -60,7 +60,7 @@ final as (
                 activities.superseded_at is null
                 or activities.superseded_at > cutoffs.cutoff_at
             )
-    where {{ is_due('cutoffs.cutoff_at', 'activities.profile_key') }}
+    {{ join_due(ref('int_cutoff_profiles__due'), 'cutoffs', 'activities') }}
 )
 
 select * from final

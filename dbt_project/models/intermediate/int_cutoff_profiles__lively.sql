@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy=continued_strategy(),
         meta={
-            'replaces': {'profile_key': 'int_profiles__touched'},
+            'replaces': {'cutoff_at, profile_key': 'int_cutoff_profiles__due'},
             'keeps': {'cutoff_at': 'int_cutoffs__listed'}
         }
     )
@@ -12,10 +12,10 @@ with
 
 active as (
     select
-        *,
-        {{ timestamp_add('second', -10, 'cutoff_at') }} as settled_at
-    from {{ ref('int_cutoff_profiles__active') }}
-    where {{ is_due() }}
+        active.*,
+        {{ timestamp_add('second', -10, 'active.cutoff_at') }} as settled_at
+    from {{ ref('int_cutoff_profiles__active') }} as active
+    {{ join_due(ref('int_cutoff_profiles__due'), 'active', 'active') }}
 ),
 
 email_engagements as (

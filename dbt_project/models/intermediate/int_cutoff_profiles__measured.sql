@@ -4,7 +4,7 @@
         materialized='incremental',
         incremental_strategy=continued_strategy(),
         meta={
-            'replaces': {'profile_key': 'int_profiles__touched'},
+            'replaces': {'cutoff_at, profile_key': 'int_cutoff_profiles__due'},
             'keeps': {'cutoff_at': 'int_cutoffs__listed'}
         }
     )
@@ -20,8 +20,9 @@
 with
 
 active as (
-    select * from {{ ref('int_cutoff_profiles__active') }}
-    where {{ is_due() }}
+    select active.*
+    from {{ ref('int_cutoff_profiles__active') }} as active
+    {{ join_due(ref('int_cutoff_profiles__due'), 'active', 'active') }}
 ),
 
 {% for part in parts -%}

@@ -2,14 +2,16 @@
     config(
         materialized='incremental',
         incremental_strategy=continued_strategy(),
-        meta={'replaces': {'profile_key': 'int_profiles__touched'}}
+        meta={'replaces': {'message_hash': 'int_messages__touched'}}
     )
 }}
 with
 
 engagements as (
     select * from {{ ref('int_email_events__deduplicated') }}
-    where event_type in ('open', 'click') and {{ is_touched() }}
+    where
+        event_type in ('open', 'click')
+        and {{ is_touched('message_hash', ref('int_messages__touched')) }}
 ),
 
 messages as (
@@ -17,7 +19,7 @@ messages as (
         *,
         {{ timestamp_add('second', 2, 'delivered_at') }} as too_fast_until
     from {{ ref('int_messages__sent') }}
-    where {{ is_touched() }}
+    where {{ is_touched('message_hash', ref('int_messages__touched')) }}
 ),
 
 patterns as (
@@ -187,6 +189,7 @@ final as (
         reasoned.event_type,
         reasoned.message_id,
         {{ message_key('reasoned', 'profiles') }} as message_key,
+        reasoned.message_hash,
         reasoned.campaign_id,
         reasoned.url,
         reasoned.machine_reason is null as is_human,

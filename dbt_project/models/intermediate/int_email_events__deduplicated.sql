@@ -2,27 +2,32 @@
     config(
         materialized='incremental',
         incremental_strategy=continued_strategy(),
-        meta={'replaces': {'profile_key': 'int_profiles__touched'}}
+        meta={'replaces': {'content_hash': 'int_email_events__contested'}}
     )
 }}
 {#-
     Nearly all events have no copies and pass unsorted; only those that may be copies meet
-    the exact rules. The relations are named twice rather than imported once: a wide CTE
-    with two readers would be kept in memory whole.
+    the exact rules.
 -#}
 {%- set content = ['profile_key', 'message_id', 'event_type', 'occurred_at', 'url'] -%}
+{%- set arrived, all = ref('int_email_events__arrived'), ref('int_email_events__hashed') %}
 with
 
-repeated_hashes as (
+repeated as (
     select * from {{ ref('int_email_events__repeated') }}
 ),
 
-single_events as (
-    {{ without_copies(ref('int_email_events__hashed'), 'repeated_hashes') }}
+contested as (
+    select * from {{ ref('int_email_events__contested') }}
 ),
 
-possible_copies as (
-    {{ with_possible_copies(ref('int_email_events__hashed'), 'repeated_hashes') }}
+single_events as (
+    {{ without_copies(arrived_or_all(arrived, all), 'repeated', 'contested') }}
+),
+
+copied_events as (
+    select * from {{ ref('int_email_events__copied') }}
+    where {{ is_touched('content_hash', ref('int_email_events__contested')) }}
 ),
 
 numbered_by_content as (
@@ -43,7 +48,7 @@ numbered_by_content as (
         max(case when is_machine then 1 else 0 end) over (
             partition by {{ content | join(', ') }}
         ) as flag
-    from possible_copies
+    from copied_events
 ),
 
 numbered_by_id as (
@@ -61,7 +66,7 @@ numbered_by_id as (
     where content_copy = 1
 ),
 
-final as (
+distinct_events as (
     select
         profile_key,
         event_type,
@@ -71,7 +76,9 @@ final as (
         user_agent,
         bounce_type,
         coalesce(is_machine, false) as is_flagged,
-        occurred_at
+        occurred_at,
+        content_hash,
+        id_hash
     from single_events
     union all
     select
@@ -83,9 +90,18 @@ final as (
         user_agent,
         bounce_type,
         flag = 1 as is_flagged,
-        occurred_at
+        occurred_at,
+        content_hash,
+        id_hash
     from numbered_by_id
     where id_copy = 1 or provider is null or event_id is null
+),
+
+final as (
+    select
+        *,
+        {{ message_hash() }} as message_hash
+    from distinct_events
 )
 
 select * from final

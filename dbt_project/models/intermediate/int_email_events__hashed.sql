@@ -12,7 +12,6 @@ events as (
 
 profiles as (
     select * from {{ ref('int_profiles__resolved') }}
-    where {{ is_touched() }}
 ),
 
 addresses as (
@@ -37,6 +36,7 @@ final as (
         events.bounce_type,
         events.provider,
         events.occurred_at,
+        events.loaded_at,
         {{ row_hash([
             'events.message_id', 'events.event_type', 'events.occurred_at', 'events.url',
             'case when events.message_id is null then addresses.profile_key end',

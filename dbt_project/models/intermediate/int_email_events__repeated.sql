@@ -1,11 +1,18 @@
+{#-
+    Where a build goes on: hashes that came twice, or that an event has which is there.
+-#}
+{%- set arrived, all = ref('int_email_events__arrived'), ref('int_email_events__hashed') %}
 with
 
 events as (
-    select * from {{ ref('int_email_events__hashed') }}
+    select
+        content_hash,
+        id_hash
+    from {{ arrived_or_all(arrived, all) }}
 ),
 
 final as (
-    {{ repeated_hashes('events', ['content_hash', 'id_hash']) }}
+    {{ repeated_hashes('events', email_event_models()) }}
 )
 
 select * from final

@@ -2,7 +2,7 @@
     config(
         materialized='incremental',
         incremental_strategy=continued_strategy(),
-        meta={'replaces': {'profile_key': 'int_profiles__touched'}}
+        meta={'replaces': {'message_hash': 'int_messages__touched'}}
     )
 }}
 {#-
@@ -19,7 +19,9 @@ with
 
 engagements as (
     select * from {{ ref('int_email_events__classified') }}
-    where is_human and {{ is_touched() }}
+    where
+        is_human
+        and {{ is_touched('message_hash', ref('int_messages__touched')) }}
 ),
 
 tiers as (
@@ -32,6 +34,7 @@ distinct_engagements as (
         profile_key,
         event_type,
         message_key,
+        message_hash,
         case when event_type = 'click' then url end as url,
         occurred_at
     from engagements
@@ -60,6 +63,7 @@ leaving as (
 changes as (
     select
         profile_key,
+        message_hash,
         event_type,
         engagement_tier,
         occurred_at as changed_at,
@@ -69,6 +73,7 @@ changes as (
     union all
     select
         profile_key,
+        message_hash,
         event_type,
         engagement_tier,
         leaves_at as changed_at,
@@ -80,6 +85,7 @@ changes as (
 summed as (
     select
         profile_key,
+        message_hash,
         {%- for tier, prefix in tiers_with_a_rule() %}
         {%- for event_type, measure in [('open', 'opened'), ('click', 'clicked')] %}
         sum(
@@ -93,12 +99,13 @@ summed as (
         {%- endfor %}
         changed_at
     from changes
-    group by profile_key, changed_at
+    group by profile_key, message_hash, changed_at
 ),
 
 final as (
     select
         profile_key,
+        message_hash,
         changed_at,
         opened_high_change,
         clicked_high_change,

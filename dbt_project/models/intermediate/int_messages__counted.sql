@@ -2,26 +2,61 @@
     config(
         materialized='incremental',
         incremental_strategy=continued_strategy(),
-        meta={'replaces': {'profile_key': 'int_profiles__touched'}}
+        meta={
+            'replaces': {'profile_key': 'int_profiles__touched'},
+            'since': 'received_at'
+        }
     )
 }}
 {#-
     What was known of a profile strictly before a message was. Mails are counted over
     ranges of the messages themselves; for the rest, counts in a window are the counts up
-    to its end less those up to its beginning.
+    to its end less those up to its beginning. Where a build goes on, it looks back as far
+    as the widest window before the first change.
 -#}
 {%- set microseconds_a_day = 24 * 60 * 60 * 1000000 -%}
 {%- set mail_windows = [7, 30] -%}
+{%- set touched = ref('int_profiles__touched') %}
 with
 
 messages as (
-    select * from {{ ref('int_messages__sent') }}
-    where {{ is_touched() }}
+    select messages.*
+    from {{ ref('int_messages__sent') }} as messages
+    {{ join_touched(
+        'messages',
+        touched,
+        since=timestamp_add('hour', 24 * mail_windows | max, 'messages.received_at'),
+    ) }}
 ),
 
+{% if continues_build() -%}
+earlier as (
+    select
+        messages.profile_key,
+        count(*) as emails_received,
+        min(messages.received_at) as first_received_at,
+        max(messages.received_at) as last_received_at
+    from {{ ref('int_messages__sent') }} as messages
+    inner join {{ touched }} as touched
+        on
+            messages.profile_key = touched.profile_key
+            and {{ timestamp_add(
+                'hour', 24 * mail_windows | max, 'messages.received_at'
+            ) }} < touched.changed_from
+    group by messages.profile_key
+),
+
+{% endif -%}
 accumulated as (
-    select * from {{ ref('int_profiles__accumulated') }}
-    where {{ is_touched() }}
+    select accumulated.*
+    from {{ ref('int_profiles__accumulated') }} as accumulated
+    {{ join_touched(
+        'accumulated',
+        touched,
+        since=timestamp_add(
+            'hour', 24 * mail_windows | max, 'accumulated.superseded_at'
+        ),
+    ) }}
 ),
 
 timed as (
@@ -58,6 +93,33 @@ received as (
     from timed
 ),
 
+{% if continues_build() -%}
+changed as (
+    select
+        received.profile_key,
+        received.message_id,
+        {%- for days in mail_windows %}
+        received.emails_received_last_{{ days }}_days,
+        {%- endfor %}
+        received.lifetime_emails_received + coalesce(earlier.emails_received, 0)
+            as lifetime_emails_received,
+        received.sent_at,
+        received.received_at,
+        received.known_until,
+        coalesce(earlier.first_received_at, received.first_received_at)
+            as first_received_at,
+        coalesce(received.last_received_at, earlier.last_received_at)
+            as last_received_at
+    from received
+    {{ join_touched('received', touched, since='received.received_at') }}
+    left join earlier on received.profile_key = earlier.profile_key
+),
+{%- else -%}
+changed as (
+    select * from received
+),
+{%- endif %}
+
 final as (
     select
         received.profile_key,
@@ -80,7 +142,7 @@ final as (
         past.last_opened_at,
         past.last_clicked_at,
         past.last_visited_at
-    from received
+    from changed as received
     {{ left_join_newest(
         'accumulated', 'past', 'received.profile_key', 'received.known_until'
     ) }}

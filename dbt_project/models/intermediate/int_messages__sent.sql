@@ -2,7 +2,7 @@
     config(
         materialized='incremental',
         incremental_strategy=continued_strategy(),
-        meta={'replaces': {'profile_key': 'int_profiles__touched'}}
+        meta={'replaces': {'message_hash': 'int_messages__touched'}}
     )
 }}
 with
@@ -12,23 +12,25 @@ events as (
     where
         event_type in ('sent', 'delivered')
         and message_id is not null
-        and {{ is_touched() }}
+        and {{ is_touched('message_hash', ref('int_messages__touched')) }}
 ),
 
 reported as (
     select
         profile_key,
         message_id,
+        message_hash,
         min(case when event_type = 'sent' then occurred_at end) as sent_at,
         min(case when event_type = 'delivered' then occurred_at end) as delivered_at
     from events
-    group by profile_key, message_id
+    group by profile_key, message_id, message_hash
 ),
 
 final as (
     select
         profile_key,
         message_id,
+        message_hash,
         -- Where nobody reported the sending, the delivery stands for it.
         coalesce(sent_at, delivered_at) as sent_at,
         delivered_at,

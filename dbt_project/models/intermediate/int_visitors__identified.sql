@@ -1,8 +1,18 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        unique_key=['anonymous_id']
+    )
+}}
 with
 
 log_ins as (
     select * from {{ ref('int_visitors__observed') }}
-    where anonymous_id is not null and email is not null
+    where
+        anonymous_id is not null
+        and email is not null
+        and {{ is_touched('anonymous_id', ref('int_visitors__written')) }}
 ),
 
 erased_addresses as (

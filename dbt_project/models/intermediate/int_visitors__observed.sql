@@ -8,13 +8,8 @@
 }}
 with
 
-events as (
-    select * from {{ ref('stg_web__events') }}
-    where
-        occurred_at <= {{ as_of() }}
-        {%- if continues_build() %}
-        and {{ has_arrived('web_events', ['occurred_at']) }}
-        {%- endif %}
+written as (
+    select * from {{ ref('int_visitors__written') }}
 ),
 
 addresses as (
@@ -22,24 +17,15 @@ addresses as (
     where is_valid
 ),
 
-first_seen as (
-    select
-        anonymous_id,
-        written_email,
-        min(occurred_at) as first_seen_at
-    from events
-    group by anonymous_id, written_email
-),
-
 -- With an address that is not valid the visitor stays an anonymous one.
 observed as (
     select
-        first_seen.anonymous_id,
+        written.anonymous_id,
         addresses.email,
-        min(first_seen.first_seen_at) as first_seen_at
-    from first_seen
-    left join addresses on first_seen.written_email = addresses.written_email
-    group by first_seen.anonymous_id, addresses.email
+        min(written.first_written_at) as first_seen_at
+    from written
+    left join addresses on written.written_email = addresses.written_email
+    group by written.anonymous_id, addresses.email
 ),
 
 final as (

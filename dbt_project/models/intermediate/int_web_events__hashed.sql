@@ -65,6 +65,7 @@ final as (
         events.quantity,
         events.unit_price,
         events.occurred_at,
+        events.loaded_at,
         {{ row_hash([
             'events.anonymous_id', 'events.event_type', 'events.occurred_at',
             'events.url', 'events.product_id',
@@ -82,10 +83,6 @@ final as (
             when addresses.written_email is not null then addresses.profile_key
             else visitors.profile_key
         end is not null
-        and {{ is_touched(
-            'case when addresses.written_email is not null'
-            ~ ' then addresses.profile_key else visitors.profile_key end'
-        ) }}
 )
 
 select * from final

@@ -1,11 +1,16 @@
+{#- Written like int_email_events__repeated. -#}
+{%- set arrived, all = ref('int_web_events__arrived'), ref('int_web_events__hashed') %}
 with
 
 events as (
-    select * from {{ ref('int_web_events__hashed') }}
+    select
+        content_hash,
+        id_hash
+    from {{ arrived_or_all(arrived, all) }}
 ),
 
 final as (
-    {{ repeated_hashes('events', ['content_hash', 'id_hash']) }}
+    {{ repeated_hashes('events', web_event_models()) }}
 )
 
 select * from final

@@ -2,7 +2,7 @@
     config(
         materialized='incremental',
         incremental_strategy=continued_strategy(),
-        meta={'replaces': {'profile_key': 'int_profiles__touched'}}
+        meta={'replaces': {'content_hash': 'int_web_events__contested'}}
     )
 }}
 {#- Written like int_email_events__deduplicated, and for the same reason. -#}
@@ -14,20 +14,26 @@
     'profile_key', 'has_own_address', 'event_type', 'anonymous_id', 'session_id', 'url',
     'referrer', 'utm_source', 'utm_medium', 'utm_campaign', 'product_id',
     'category', 'device_type', 'country', 'region', 'city', 'quantity', 'unit_price',
-    'occurred_at', 'known_from',
+    'occurred_at', 'known_from', 'content_hash', 'id_hash',
 ] -%}
+{%- set arrived, all = ref('int_web_events__arrived'), ref('int_web_events__hashed') %}
 with
 
-repeated_hashes as (
+repeated as (
     select * from {{ ref('int_web_events__repeated') }}
 ),
 
-single_events as (
-    {{ without_copies(ref('int_web_events__hashed'), 'repeated_hashes') }}
+contested as (
+    select * from {{ ref('int_web_events__contested') }}
 ),
 
-possible_copies as (
-    {{ with_possible_copies(ref('int_web_events__hashed'), 'repeated_hashes') }}
+single_events as (
+    {{ without_copies(arrived_or_all(arrived, all), 'repeated', 'contested') }}
+),
+
+copied_events as (
+    select * from {{ ref('int_web_events__copied') }}
+    where {{ is_touched('content_hash', ref('int_web_events__contested')) }}
 ),
 
 numbered_by_content as (
@@ -51,7 +57,7 @@ numbered_by_content as (
                 city asc nulls last,
                 cast(properties as {{ dbt.type_string() }}) asc nulls last
         ) as content_copy
-    from possible_copies
+    from copied_events
 ),
 
 numbered_by_id as (
@@ -99,7 +105,9 @@ final as (
         quantity,
         unit_price,
         occurred_at,
-        known_from
+        known_from,
+        content_hash,
+        id_hash
     from distinct_events
 )
 

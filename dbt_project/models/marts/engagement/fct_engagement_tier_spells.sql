@@ -4,9 +4,16 @@
         materialized='incremental',
         incremental_strategy=continued_strategy(),
         on_schema_change='fail',
-        meta={'replaces': {'profile_id': 'int_engagement_tiers__moved'}}
+        meta={
+            'replaces': {'profile_id': 'int_engagement_tiers__moved'},
+            'since': 'valid_to'
+        }
     )
 }}
+{#-
+    Where a build goes on, a history is taken up in the stretch in which it stood when the
+    first change came: all before that stays.
+-#}
 {%- set moved = ref('int_engagement_tiers__moved') %}
 {%- set history -%}
     partition by profile_key
@@ -16,20 +23,65 @@
 with
 
 profiles as (
-    select * from {{ ref('int_profiles__resolved') }}
-    {%- if continues_build() %}
-    where profile_key in (select moved.profile_key from {{ moved }} as moved)
-    {%- endif %}
+    select profiles.*
+    from {{ ref('int_profiles__resolved') }} as profiles
+    {{ join_touched('profiles', moved) }}
 ),
 
 tier_changes as (
-    select * from {{ ref('int_engagement_tier_changes') }}
-    where
-        changed_at <= {{ as_of() }}
-        {%- if continues_build() %}
-        and profile_key in (select moved.profile_key from {{ moved }} as moved)
-        {%- endif %}
+    select tier_changes.*
+    from {{ ref('int_engagement_tier_changes') }} as tier_changes
+    {{ join_touched('tier_changes', moved, since='tier_changes.changed_at') }}
 ),
+
+{% if continues_build() -%}
+-- What begins ends as well: before an instant there are as many as end after it.
+standing as (
+    select
+        profile_key,
+        {%- for tier, prefix in tiers_with_a_rule() %}
+        -sum(opened_{{ prefix }}_change) as opened_{{ prefix }},
+        -sum(clicked_{{ prefix }}_change) as clicked_{{ prefix }},
+        {%- endfor %}
+        count(*) as tier_changes
+    from tier_changes
+    group by profile_key
+),
+
+stretches as (
+    select
+        spells.profile_id,
+        spells.valid_from
+    from {{ this }} as spells
+    {{ join_touched('spells', moved, since='spells.valid_to', key='profile_id') }}
+    where spells.valid_from < touched.changed_from
+),
+
+beginnings as (
+    select
+        profiles.profile_key,
+        {%- for tier, prefix in tiers_with_a_rule() %}
+        coalesce(standing.opened_{{ prefix }}, 0) as opened_{{ prefix }},
+        coalesce(standing.clicked_{{ prefix }}, 0) as clicked_{{ prefix }},
+        {%- endfor %}
+        coalesce(stretches.valid_from, profiles.first_seen_at) as begins_at
+    from profiles
+    left join standing on profiles.profile_key = standing.profile_key
+    left join stretches on profiles.profile_id = stretches.profile_id
+),
+{%- else -%}
+-- A history begins when the profile is first seen, mostly with nothing opened yet.
+beginnings as (
+    select
+        profile_key,
+        {%- for tier, prefix in tiers_with_a_rule() %}
+        0 as opened_{{ prefix }},
+        0 as clicked_{{ prefix }},
+        {%- endfor %}
+        first_seen_at as begins_at
+    from profiles
+),
+{%- endif %}
 
 rules as (
     select * from {{ ref('int_tier_rules__pivoted') }}
@@ -44,16 +96,16 @@ changes as (
         {%- endfor %}
         changed_at
     from tier_changes
+    where changed_at <= {{ as_of() }}
     union all
-    -- A history begins when the profile is first seen, mostly with nothing opened yet.
     select
         profile_key,
         {%- for tier, prefix in tiers_with_a_rule() %}
-        0 as opened_{{ prefix }}_change,
-        0 as clicked_{{ prefix }}_change,
+        opened_{{ prefix }} as opened_{{ prefix }}_change,
+        clicked_{{ prefix }} as clicked_{{ prefix }}_change,
         {%- endfor %}
-        first_seen_at as changed_at
-    from profiles
+        begins_at as changed_at
+    from beginnings
 ),
 
 counts as (

@@ -1,0 +1,41 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={'replaces': {'content_hash': 'int_email_events__contested'}}
+    )
+}}
+with
+
+repeated as (
+    select * from {{ ref('int_email_events__repeated') }}
+),
+
+contested as (
+    select * from {{ ref('int_email_events__contested') }}
+),
+
+events as (
+    {{ possible_copies(ref('int_email_events__hashed'), 'repeated', 'contested') }}
+),
+
+final as (
+    select
+        profile_key,
+        event_id,
+        event_type,
+        message_id,
+        campaign_id,
+        url,
+        user_agent,
+        ip,
+        is_machine,
+        bounce_type,
+        provider,
+        occurred_at,
+        content_hash,
+        id_hash
+    from events
+)
+
+select * from final

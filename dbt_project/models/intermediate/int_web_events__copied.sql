@@ -1,0 +1,52 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={'replaces': {'content_hash': 'int_web_events__contested'}}
+    )
+}}
+with
+
+repeated as (
+    select * from {{ ref('int_web_events__repeated') }}
+),
+
+contested as (
+    select * from {{ ref('int_web_events__contested') }}
+),
+
+events as (
+    {{ possible_copies(ref('int_web_events__hashed'), 'repeated', 'contested') }}
+),
+
+final as (
+    select
+        profile_key,
+        own_profile_key,
+        has_own_address,
+        known_from,
+        event_id,
+        event_type,
+        anonymous_id,
+        session_id,
+        url,
+        referrer,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        product_id,
+        category,
+        device_type,
+        country,
+        region,
+        city,
+        properties,
+        quantity,
+        unit_price,
+        occurred_at,
+        content_hash,
+        id_hash
+    from events
+)
+
+select * from final
