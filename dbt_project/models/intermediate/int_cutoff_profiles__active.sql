@@ -15,7 +15,7 @@ cutoffs as (
 ),
 
 engagements as (
-    select * from {{ ref('int_email_events__classified') }}
+    select * from {{ ref('int_engagements__followed') }}
     where is_human
 ),
 

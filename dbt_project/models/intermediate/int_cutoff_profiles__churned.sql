@@ -1,14 +1,25 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={
+            'replaces': {'cutoff_at, profile_key': 'int_cutoff_profiles__judged'},
+            'keeps': {'cutoff_at': 'int_cutoffs__listed'}
+        }
+    )
+}}
 with
 
 active as (
     select
-        *,
-        {{ timestamp_add('hour', '24 * 30', 'cutoff_at') }} as horizon_at
-    from {{ ref('int_cutoff_profiles__active') }}
+        active.*,
+        {{ timestamp_add('hour', '24 * 30', 'active.cutoff_at') }} as horizon_at
+    from {{ ref('int_cutoff_profiles__active') }} as active
+    {{ join_due(ref('int_cutoff_profiles__judged'), 'active', 'active') }}
 ),
 
 engagements as (
-    select * from {{ ref('int_email_events__classified') }}
+    select * from {{ ref('int_engagements__followed') }}
     where is_human
 ),
 

@@ -22,24 +22,8 @@ active as (
     {{ join_due(ref('int_cutoff_profiles__due'), 'active', 'active') }}
 ),
 
-email_engagements as (
-    select
-        *,
-        case when event_type = 'click' then url end as clicked_url
-    from {{ ref('int_email_events__classified') }}
-),
-
 followed as (
-    select
-        profile_key,
-        event_type,
-        is_human,
-        occurred_at,
-        lead(occurred_at) over (
-            partition by profile_key, event_type, is_human, message_key, clicked_url
-            order by occurred_at
-        ) as next_at
-    from email_engagements
+    select * from {{ ref('int_engagements__followed') }}
 ),
 
 -- Of one message or link the newest by then stands for all: none is counted twice.

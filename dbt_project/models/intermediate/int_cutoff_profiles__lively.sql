@@ -19,7 +19,7 @@ active as (
 ),
 
 email_engagements as (
-    select * from {{ ref('int_email_events__classified') }}
+    select * from {{ ref('int_engagements__followed') }}
     where is_human
 ),
 

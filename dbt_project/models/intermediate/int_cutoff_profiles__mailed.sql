@@ -23,6 +23,7 @@ cutoffs as (
         cutoff_at,
         lag(cutoff_at) over (order by cutoff_at) as previous_cutoff_at
     from {{ ref('int_cutoffs__listed') }}
+    where {{ is_touched('cutoff_at', ref('int_cutoff_profiles__due')) }}
 ),
 
 messages as (

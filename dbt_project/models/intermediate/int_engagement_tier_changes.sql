@@ -11,14 +11,10 @@
     begins with +1 and ends with -1, and the sums up to an instant are the counts at it.
     Ends that are still to come are there too: later builds find them.
 -#}
-{%- set same_thing -%}
-    partition by profile_key, event_type, message_key, url
-    order by occurred_at
-{%- endset -%}
 with
 
 engagements as (
-    select * from {{ ref('int_email_events__classified') }}
+    select * from {{ ref('int_engagements__followed') }}
     where
         is_human
         and {{ is_touched('message_hash', ref('int_messages__touched')) }}
@@ -29,34 +25,15 @@ tiers as (
     where window_days is not null
 ),
 
-distinct_engagements as (
-    select distinct
-        profile_key,
-        event_type,
-        message_key,
-        message_hash,
-        case when event_type = 'click' then url end as url,
-        occurred_at
-    from engagements
-),
-
-neighboured as (
-    select
-        *,
-        lag(occurred_at) over ({{ same_thing }}) as previous_at,
-        lead(occurred_at) over ({{ same_thing }}) as next_at
-    from distinct_engagements
-),
-
 leaving as (
     select
-        neighboured.*,
+        engagements.*,
         tiers.engagement_tier,
-        {{ timestamp_add('hour', '24 * tiers.window_days', 'occurred_at') }}
+        {{ timestamp_add('hour', '24 * tiers.window_days', 'engagements.occurred_at') }}
             as leaves_at,
-        {{ timestamp_add('hour', '24 * tiers.window_days', 'previous_at') }}
+        {{ timestamp_add('hour', '24 * tiers.window_days', 'engagements.previous_at') }}
             as previous_leaves_at
-    from neighboured
+    from engagements
     cross join tiers
 ),
 

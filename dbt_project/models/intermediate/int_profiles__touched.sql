@@ -54,27 +54,26 @@ visitors as (
 ),
 
 order_versions as (
+    select * from {{ ref('int_orders__versioned') }}
+),
+
+arrived_orders as (
     {{ arrived_rows(
         ref('stg_commerce__orders'), 'orders', ['ordered_at', 'updated_at'], else_none=true
     ) }}
 ),
 
-arrived_orders as (
-    select
-        order_id,
-        min(ordered_at) as ordered_at,
-        min(greatest(ordered_at, updated_at)) as known_from
-    from order_versions
-    group by order_id
-),
-
+-- A version that is out of date now was somebody's too; and whether somebody stayed is
+-- judged by orders as they stand now, at the time of the order.
 orders as (
     select
-        versions.email,
-        arrived_orders.ordered_at as happened_at,
-        arrived_orders.known_from as changed_from
-    from {{ ref('stg_commerce__orders') }} as versions
-    inner join arrived_orders on versions.order_id = arrived_orders.order_id
+        order_versions.email,
+        min(order_versions.ordered_at) over (partition by order_versions.order_id)
+            as changed_from
+    from order_versions
+    where order_versions.order_id in (
+        select arrived_orders.order_id from arrived_orders
+    )
 ),
 
 arrived_contacts as (
@@ -86,8 +85,7 @@ arrived_contacts as (
 contacts as (
     select
         email,
-        least(updated_at, coalesce(created_at, updated_at)) as happened_at,
-        cast(null as timestamp) as changed_from
+        least(updated_at, coalesce(created_at, updated_at)) as happened_at
     from arrived_contacts
 ),
 
@@ -100,22 +98,16 @@ arrived_consents as (
 consents as (
     select
         email,
-        recorded_at as happened_at,
-        cast(null as timestamp) as changed_from
+        recorded_at as happened_at
     from arrived_consents
 ),
 
 addressed as (
     select * from orders
     union all
-    select * from contacts
-    union all
-    select * from consents
-    union all
     -- Whoever the visitor's events belonged to, or belong to now.
     select
         email,
-        changed_from as happened_at,
         changed_from
     from visitors
     where email is not null
@@ -123,10 +115,17 @@ addressed as (
     union all
     select
         email,
-        {{ timestamp_literal(utc_datetime('1970-01-01')) }} as happened_at,
         {{ timestamp_literal(utc_datetime('1970-01-01')) }} as changed_from
     from {{ build_record('addresses_to_rebuild') }}
     {%- endif %}
+),
+
+-- What may have been the first to say that there is somebody: it moves where the history
+-- begins.
+introductions as (
+    select * from contacts
+    union all
+    select * from consents
 ),
 
 changes as (
@@ -138,14 +137,18 @@ changes as (
     union all
     select
         profiles.profile_key,
-        -- What says first that there is somebody moves the beginning of the history.
-        case
-            when addressed.happened_at <= profiles.first_seen_at
-                then addressed.happened_at
-            else addressed.changed_from
-        end as changed_from
+        addressed.changed_from
     from addressed
     inner join profiles on addressed.email = profiles.email
+    union all
+    select
+        profiles.profile_key,
+        introductions.happened_at as changed_from
+    from introductions
+    inner join profiles
+        on
+            introductions.email = profiles.email
+            and introductions.happened_at <= profiles.first_seen_at
 ),
 
 touched as (
@@ -153,7 +156,6 @@ touched as (
         profile_key,
         min(changed_from) as changed_from
     from changes
-    where changed_from is not null
     group by profile_key
 ),
 
