@@ -70,16 +70,20 @@
 
 
 {#
-    The rows that have to be settled by the exact rules; where a build goes on, those of the
-    contested contents, however long ago they came.
+    Where a build goes on, the rows that may be of contested contents: by time alone, which
+    is cheap to read. Otherwise all.
 #}
+{% macro contested_rows(events, contested) -%}
+    select * from {{ events }}
+    where {{ is_touched('occurred_at', contested) }}
+{%- endmacro %}
+
+
+{# The rows that have to be settled by the exact rules. #}
 {% macro possible_copies(events, repeated, contested) -%}
     {%- if continues_build() %}
-    -- By time first: it is cheaper to read than what the hashes are made of.
     select * from {{ events }}
-    where
-        occurred_at in (select occurred_at from {{ contested }})
-        and content_hash in (select content_hash from {{ contested }})
+    where content_hash in (select content_hash from {{ contested }})
     {%- else %}
     {{ join_repeated(events, repeated) }}
     where

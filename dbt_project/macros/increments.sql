@@ -176,6 +176,21 @@
 {%- endmacro %}
 
 
+{# Of rows of the people listed in addresses_to_rebuild; `listed` tells whose a column is. #}
+{% macro is_of_people_to_rebuild(column, listed) -%}
+    {%- if continues_build() -%}
+        {{ column }} in (
+            select listed.{{ column }}
+            from {{ listed }} as listed
+            inner join {{ build_record('addresses_to_rebuild') }} as addresses
+                on listed.email = addresses.email
+        )
+    {%- else -%}
+        false
+    {%- endif -%}
+{%- endmacro %}
+
+
 {#
     Joins what a build that goes on computes anew, as `touched`: of a list, and with `since`
     only what is, or still holds, at the instant from which on things may differ. A null

@@ -12,6 +12,7 @@ with
 
 cutoffs as (
     select * from {{ ref('int_cutoffs__listed') }}
+    where {{ is_touched('cutoff_at', ref('int_cutoff_profiles__due')) }}
 ),
 
 engagements as (

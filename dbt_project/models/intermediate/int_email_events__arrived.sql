@@ -1,10 +1,14 @@
 {#- The events that the last finished build has not seen; none where nothing continues. -#}
 with
 
-final as (
+events as (
     {{ arrived_rows(
-        ref('int_email_events__hashed'), 'email_events', ['occurred_at'], else_none=true
+        ref('stg_email__events'), 'email_events', ['occurred_at'], else_none=true
     ) }}
+),
+
+final as (
+    {{ hashed_email_events('events') }}
 )
 
 select * from final

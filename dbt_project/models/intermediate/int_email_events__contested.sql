@@ -1,9 +1,7 @@
 {#-
-    What is settled anew where a build goes on, also events of long ago that something that
-    has arrived may be a copy of.
+    Contents that are settled anew where a build goes on: those that may have copies among
+    what has arrived, also of long ago, and those of people who are to be computed again.
 -#}
--- depends_on: {{ ref('int_email_events__hashed') }}
--- depends_on: {{ ref('int_profiles__resolved') }}
 with
 
 arrived as (
@@ -14,19 +12,22 @@ repeated as (
     select * from {{ ref('int_email_events__repeated') }}
 ),
 
+renewed as (
+    select * from {{ ref('stg_email__events') }}
+    where {{ is_of_people_to_rebuild('written_email', ref('int_addresses__normalised')) }}
+),
+
+hashed as (
+    {{ hashed_email_events('renewed') }}
+),
+
 contents as (
     {{ contested_contents('arrived', 'repeated', email_event_models()) }}
-    {%- if continues_build() %}
     union all
     select
-        events.content_hash,
-        events.occurred_at
-    from {{ ref('int_email_events__hashed') }} as events
-    inner join {{ ref('int_profiles__resolved') }} as profiles
-        on events.profile_key = profiles.profile_key
-    inner join {{ build_record('addresses_to_rebuild') }} as addresses
-        on profiles.email = addresses.email
-    {%- endif %}
+        content_hash,
+        occurred_at
+    from hashed
 ),
 
 final as (

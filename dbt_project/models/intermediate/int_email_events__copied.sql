@@ -16,7 +16,15 @@ contested as (
 ),
 
 events as (
-    {{ possible_copies(ref('int_email_events__hashed'), 'repeated', 'contested') }}
+    {{ contested_rows(ref('stg_email__events'), ref('int_email_events__contested')) }}
+),
+
+hashed as (
+    {{ hashed_email_events('events') }}
+),
+
+possible_copies as (
+    {{ possible_copies('hashed', 'repeated', 'contested') }}
 ),
 
 final as (
@@ -35,7 +43,7 @@ final as (
         occurred_at,
         content_hash,
         id_hash
-    from events
+    from possible_copies
 )
 
 select * from final

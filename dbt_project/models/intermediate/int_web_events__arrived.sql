@@ -1,10 +1,14 @@
 {#- The events that the last finished build has not seen; none where nothing continues. -#}
 with
 
-final as (
+events as (
     {{ arrived_rows(
-        ref('int_web_events__hashed'), 'web_events', ['occurred_at'], else_none=true
+        ref('stg_web__events'), 'web_events', ['occurred_at'], else_none=true
     ) }}
+),
+
+final as (
+    {{ hashed_web_events('events') }}
 )
 
 select * from final

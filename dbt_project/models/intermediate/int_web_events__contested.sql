@@ -1,10 +1,8 @@
 {#-
-    What is settled anew where a build goes on: what may be a copy, and all that a visitor
-    did of whom it is known only now who it is.
+    Contents that are settled anew where a build goes on: those that may have copies among
+    what has arrived, those of visitors of whom it is known only now who they are, and those
+    of people who are to be computed again.
 -#}
--- depends_on: {{ ref('int_web_events__hashed') }}
--- depends_on: {{ ref('int_profiles__resolved') }}
--- depends_on: {{ ref('int_visitors__reidentified') }}
 with
 
 arrived as (
@@ -15,28 +13,32 @@ repeated as (
     select * from {{ ref('int_web_events__repeated') }}
 ),
 
+renewed as (
+    select * from {{ ref('stg_web__events') }}
+    where
+        anonymous_id in (
+            select visitors.anonymous_id
+            from {{ ref('int_visitors__reidentified') }} as visitors
+        )
+    union all
+    select * from {{ ref('stg_web__events') }}
+    where {{ is_of_people_to_rebuild('written_email', ref('int_addresses__normalised')) }}
+    union all
+    select * from {{ ref('stg_web__events') }}
+    where {{ is_of_people_to_rebuild('anonymous_id', ref('int_visitors__identified')) }}
+),
+
+hashed as (
+    {{ hashed_web_events('renewed') }}
+),
+
 contents as (
     {{ contested_contents('arrived', 'repeated', web_event_models()) }}
-    {%- if continues_build() %}
     union all
     select
         content_hash,
         occurred_at
-    from {{ ref('int_web_events__hashed') }}
-    where anonymous_id in (
-        select visitors.anonymous_id
-        from {{ ref('int_visitors__reidentified') }} as visitors
-    )
-    union all
-    select
-        events.content_hash,
-        events.occurred_at
-    from {{ ref('int_web_events__hashed') }} as events
-    inner join {{ ref('int_profiles__resolved') }} as profiles
-        on events.profile_key = profiles.profile_key
-    inner join {{ build_record('addresses_to_rebuild') }} as addresses
-        on profiles.email = addresses.email
-    {%- endif %}
+    from hashed
 ),
 
 final as (

@@ -16,7 +16,15 @@ contested as (
 ),
 
 events as (
-    {{ possible_copies(ref('int_web_events__hashed'), 'repeated', 'contested') }}
+    {{ contested_rows(ref('stg_web__events'), ref('int_web_events__contested')) }}
+),
+
+hashed as (
+    {{ hashed_web_events('events') }}
+),
+
+possible_copies as (
+    {{ possible_copies('hashed', 'repeated', 'contested') }}
 ),
 
 final as (
@@ -46,7 +54,7 @@ final as (
         occurred_at,
         content_hash,
         id_hash
-    from events
+    from possible_copies
 )
 
 select * from final
