@@ -11,16 +11,9 @@
         where occurred_at <= {{ as_of() }}
     ),
 
-    profiles as (
-        select * from {{ ref('int_profiles__resolved') }}
-    ),
-
     addresses as (
-        select
-            normalised.written_email,
-            profiles.profile_key
-        from {{ ref('int_addresses__normalised') }} as normalised
-        inner join profiles on normalised.email = profiles.email
+        select * from {{ ref('int_addresses__profiled') }}
+        where profile_key is not null
     )
 
     select
@@ -36,7 +29,6 @@
         events.bounce_type,
         events.provider,
         events.occurred_at,
-        events.loaded_at,
         {{ row_hash([
             'events.message_id', 'events.event_type', 'events.occurred_at', 'events.url',
             'case when events.message_id is null then addresses.profile_key end',
@@ -58,26 +50,12 @@
         where occurred_at <= {{ as_of() }}
     ),
 
-    profiles as (
-        select * from {{ ref('int_profiles__resolved') }}
-    ),
-
     addresses as (
-        select
-            normalised.written_email,
-            profiles.profile_key
-        from {{ ref('int_addresses__normalised') }} as normalised
-        left join profiles on normalised.email = profiles.email
-        where normalised.is_valid
+        select * from {{ ref('int_addresses__profiled') }}
     ),
 
     visitors as (
-        select
-            visitors.anonymous_id,
-            visitors.identified_at,
-            profiles.profile_key
-        from {{ ref('int_visitors__identified') }} as visitors
-        inner join profiles on visitors.email = profiles.email
+        select * from {{ ref('int_visitors__profiled') }}
     )
 
     -- An event with an address of its own is that person's, whoever else used the browser.
@@ -116,7 +94,6 @@
         events.quantity,
         events.unit_price,
         events.occurred_at,
-        events.loaded_at,
         {{ row_hash([
             'events.anonymous_id', 'events.event_type', 'events.occurred_at',
             'events.url', 'events.product_id',

@@ -8,7 +8,10 @@
         }
     )
 }}
-{#- Web events of a visitor count from the log-in on. -#}
+{#-
+    Web events of a visitor count from the log-in on. They are named twice rather than
+    imported once: a CTE with two readers would be kept in memory whole.
+-#}
 {%- set session_windows = [7, 30, 90] %}
 with
 
@@ -24,10 +27,6 @@ cutoffs as (
         lag(cutoff_at) over (order by cutoff_at) as previous_cutoff_at
     from {{ ref('int_cutoffs__listed') }}
     where {{ is_touched('cutoff_at', ref('int_cutoff_profiles__due')) }}
-),
-
-web_events as (
-    select * from {{ ref('int_web_events__resolved') }}
 ),
 
 -- A session is in a window if its newest event is.
@@ -50,7 +49,7 @@ sessions as (
         {%- endfor %}
         max(events.occurred_at) as last_visited_at
     from active
-    inner join web_events as events
+    inner join {{ ref('int_web_events__resolved') }} as events
         on
             active.profile_key = events.profile_key
             and events.occurred_at <= active.cutoff_at
@@ -86,7 +85,7 @@ visits as (
         web_events.profile_key,
         cutoffs.cutoff_at,
         max(web_events.occurred_at) as occurred_at
-    from web_events
+    from {{ ref('int_web_events__resolved') }} as web_events
     inner join cutoffs
         on
             web_events.known_from <= cutoffs.cutoff_at

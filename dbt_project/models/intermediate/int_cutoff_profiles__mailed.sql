@@ -9,7 +9,8 @@
         }
     )
 }}
-{% set mail_windows = [7, 30, 90] -%}
+{# Messages are named twice: a CTE with two readers would be kept in memory whole. #}
+{%- set mail_windows = [7, 30, 90] -%}
 with
 
 active as (
@@ -26,10 +27,6 @@ cutoffs as (
     where {{ is_touched('cutoff_at', ref('int_cutoff_profiles__due')) }}
 ),
 
-messages as (
-    select * from {{ ref('int_messages__sent') }}
-),
-
 refusals as (
     select * from {{ ref('int_email_events__deduplicated') }}
     where event_type in ('complaint', 'unsubscribe', 'bounce')
@@ -44,7 +41,7 @@ messages_by_cutoff as (
         count(*) as emails_received,
         min(messages.received_at) as first_mailed_at,
         max(messages.received_at) as last_mailed_at
-    from messages
+    from {{ ref('int_messages__sent') }} as messages
     inner join cutoffs
         on
             messages.received_at <= cutoffs.cutoff_at
@@ -85,7 +82,7 @@ mailed as (
         {{- "," if not loop.last }}
         {%- endfor %}
     from active
-    inner join messages
+    inner join {{ ref('int_messages__sent') }} as messages
         on
             active.profile_key = messages.profile_key
             and messages.received_at <= active.cutoff_at
