@@ -193,16 +193,18 @@
 
 {#
     Joins what a build that goes on computes anew, as `touched`: of a list, and with `since`
-    only what is, or still holds, at the instant from which on things may differ. A null
-    there holds for ever.
+    only what is, or still holds, at the instant from which on things may differ, or that
+    `changed_from` makes of it. A null there holds for ever.
 #}
-{% macro join_touched(alias, listed, since=none, key='profile_key') -%}
+{% macro join_touched(
+    alias, listed, since=none, key='profile_key', changed_from='touched.changed_from'
+) -%}
     {%- if continues_build() -%}
     inner join {{ listed }} as touched
         on
             {{ alias }}.{{ key }} = touched.{{ key }}
             {%- if since is not none %}
-            and ({{ since }} is null or {{ since }} >= touched.changed_from)
+            and ({{ since }} is null or {{ since }} >= {{ changed_from }})
             {%- endif %}
     {%- endif -%}
 {%- endmacro %}

@@ -10,10 +10,17 @@
             and ({{ alias }}.superseded_at is null or {{ alias }}.superseded_at > {{ at }})
 {%- endmacro %}
 
-{# A merge of two sorted sides: no row meets more than one other. #}
+{#
+    A merge of two sorted sides: no row meets more than one other. For few rows, as where a
+    build goes on, sorting costs more than it saves.
+#}
 {% macro duckdb__left_join_newest(relation, alias, key, at) -%}
+    {%- if continues_build() -%}
+    {{ default__left_join_newest(relation, alias, key, at) }}
+    {%- else -%}
     asof left join {{ relation }} as {{ alias }}
         on
             {{ key }} = {{ alias }}.{{ key.split('.') | last }}
             and {{ at }} >= {{ alias }}.known_from
+    {%- endif -%}
 {%- endmacro %}

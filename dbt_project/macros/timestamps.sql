@@ -35,16 +35,6 @@
 {%- endmacro %}
 
 
-{# The last microsecond of the day of an instant. #}
-{% macro end_of_day(timestamp) -%}
-    {{ timestamp_add(
-        'microsecond',
-        24 * 60 * 60 * 1000000 - 1,
-        'cast(cast(' ~ timestamp ~ ' as date) as timestamp)',
-    ) }}
-{%- endmacro %}
-
-
 {% macro epoch_microseconds(timestamp) -%}
     {{ return(adapter.dispatch('epoch_microseconds', 'mailmart')(timestamp)) }}
 {%- endmacro %}

@@ -21,14 +21,6 @@ active as (
     {{ join_due(ref('int_cutoff_profiles__due'), 'active', 'active') }}
 ),
 
-cutoffs as (
-    select
-        cutoff_at,
-        lag(cutoff_at) over (order by cutoff_at) as previous_cutoff_at
-    from {{ ref('int_cutoffs__listed') }}
-    where {{ is_touched('cutoff_at', ref('int_cutoff_profiles__due')) }}
-),
-
 -- A session is in a window if its newest event is.
 sessions as (
     select
@@ -78,34 +70,16 @@ browsed as (
     group by cutoff_at, profile_key
 ),
 
--- From which cutoff on a visit is known: of those known at a cutoff the newest is the
--- newest of all cutoffs up to it.
-visits as (
-    select
-        web_events.profile_key,
-        cutoffs.cutoff_at,
-        max(web_events.occurred_at) as occurred_at
-    from {{ ref('int_web_events__resolved') }} as web_events
-    inner join cutoffs
-        on
-            web_events.known_from <= cutoffs.cutoff_at
-            and (
-                web_events.known_from > cutoffs.previous_cutoff_at
-                or cutoffs.previous_cutoff_at is null
-            )
-    group by web_events.profile_key, cutoffs.cutoff_at
-),
-
 last_visits as (
     select
         active.cutoff_at,
         active.profile_key,
-        max(visits.occurred_at) as last_visited_at
+        max(events.occurred_at) as last_visited_at
     from active
-    inner join visits
+    inner join {{ ref('int_web_events__resolved') }} as events
         on
-            active.profile_key = visits.profile_key
-            and visits.cutoff_at <= active.cutoff_at
+            active.profile_key = events.profile_key
+            and events.known_from <= active.cutoff_at
     group by active.cutoff_at, active.profile_key
 ),
 

@@ -9,8 +9,7 @@
         }
     )
 }}
-{# Messages are named twice: a CTE with two readers would be kept in memory whole. #}
-{%- set mail_windows = [7, 30, 90] -%}
+{%- set mail_windows = [7, 30, 90] %}
 with
 
 active as (
@@ -19,52 +18,13 @@ active as (
     {{ join_due(ref('int_cutoff_profiles__due'), 'active', 'active') }}
 ),
 
-cutoffs as (
-    select
-        cutoff_at,
-        lag(cutoff_at) over (order by cutoff_at) as previous_cutoff_at
-    from {{ ref('int_cutoffs__listed') }}
-    where {{ is_touched('cutoff_at', ref('int_cutoff_profiles__due')) }}
+messages as (
+    select * from {{ ref('int_messages__sent') }}
 ),
 
 refusals as (
     select * from {{ ref('int_email_events__deduplicated') }}
     where event_type in ('complaint', 'unsubscribe', 'bounce')
-),
-
--- From which cutoff on a message is known: what holds at a cutoff is the sum, the least
--- or the greatest of all cutoffs up to it.
-messages_by_cutoff as (
-    select
-        messages.profile_key,
-        cutoffs.cutoff_at,
-        count(*) as emails_received,
-        min(messages.received_at) as first_mailed_at,
-        max(messages.received_at) as last_mailed_at
-    from {{ ref('int_messages__sent') }} as messages
-    inner join cutoffs
-        on
-            messages.received_at <= cutoffs.cutoff_at
-            and (
-                messages.received_at > cutoffs.previous_cutoff_at
-                or cutoffs.previous_cutoff_at is null
-            )
-    group by messages.profile_key, cutoffs.cutoff_at
-),
-
-mailed_ever as (
-    select
-        active.cutoff_at,
-        active.profile_key,
-        sum(messages.emails_received) as lifetime_emails_received,
-        min(messages.first_mailed_at) as first_mailed_at,
-        max(messages.last_mailed_at) as last_mailed_at
-    from active
-    inner join messages_by_cutoff as messages
-        on
-            active.profile_key = messages.profile_key
-            and messages.cutoff_at <= active.cutoff_at
-    group by active.cutoff_at, active.profile_key
 ),
 
 mailed as (
@@ -78,17 +38,16 @@ mailed as (
                     {{ in_last_days('messages.received_at', days, 'active.cutoff_at') }}
                     then 1
             end
-        ) as emails_received_last_{{ days }}_days
-        {{- "," if not loop.last }}
+        ) as emails_received_last_{{ days }}_days,
         {%- endfor %}
+        count(*) as lifetime_emails_received,
+        min(messages.received_at) as first_mailed_at,
+        max(messages.received_at) as last_mailed_at
     from active
-    inner join {{ ref('int_messages__sent') }} as messages
+    inner join messages
         on
             active.profile_key = messages.profile_key
             and messages.received_at <= active.cutoff_at
-            and {{ in_last_days(
-                'messages.received_at', mail_windows | max, 'active.cutoff_at'
-            ) }}
     group by active.cutoff_at, active.profile_key
 ),
 
@@ -119,23 +78,17 @@ final as (
         coalesce(mailed.emails_received_last_{{ days }}_days, 0)
             as emails_received_last_{{ days }}_days,
         {%- endfor %}
-        cast(
-            coalesce(mailed_ever.lifetime_emails_received, 0) as {{ dbt.type_bigint() }}
-        ) as lifetime_emails_received,
+        coalesce(mailed.lifetime_emails_received, 0) as lifetime_emails_received,
         coalesce(refused.complaints_last_365_days, 0) as complaints_last_365_days,
         coalesce(refused.unsubscribes_last_365_days, 0) as unsubscribes_last_365_days,
         coalesce(refused.bounces_last_365_days, 0) as bounces_last_365_days,
-        mailed_ever.first_mailed_at,
-        mailed_ever.last_mailed_at
+        mailed.first_mailed_at,
+        mailed.last_mailed_at
     from active
     left join mailed
         on
             active.cutoff_at = mailed.cutoff_at
             and active.profile_key = mailed.profile_key
-    left join mailed_ever
-        on
-            active.cutoff_at = mailed_ever.cutoff_at
-            and active.profile_key = mailed_ever.profile_key
     left join refused
         on
             active.cutoff_at = refused.cutoff_at

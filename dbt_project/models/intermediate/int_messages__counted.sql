@@ -16,6 +16,9 @@
 -#}
 {%- set microseconds_a_day = 24 * 60 * 60 * 1000000 -%}
 {%- set mail_windows = [7, 30] -%}
+{%- set looked_back_to = timestamp_add(
+    'hour', -24 * mail_windows | max, 'touched.changed_from'
+) -%}
 {%- set touched = ref('int_profiles__touched') %}
 with
 
@@ -23,9 +26,7 @@ messages as (
     select messages.*
     from {{ ref('int_messages__sent') }} as messages
     {{ join_touched(
-        'messages',
-        touched,
-        since=timestamp_add('hour', 24 * mail_windows | max, 'messages.received_at'),
+        'messages', touched, since='messages.received_at', changed_from=looked_back_to
     ) }}
 ),
 
@@ -40,9 +41,7 @@ earlier as (
     inner join {{ touched }} as touched
         on
             messages.profile_key = touched.profile_key
-            and {{ timestamp_add(
-                'hour', 24 * mail_windows | max, 'messages.received_at'
-            ) }} < touched.changed_from
+            and messages.received_at < {{ looked_back_to }}
     group by messages.profile_key
 ),
 
@@ -53,9 +52,8 @@ accumulated as (
     {{ join_touched(
         'accumulated',
         touched,
-        since=timestamp_add(
-            'hour', 24 * mail_windows | max, 'accumulated.superseded_at'
-        ),
+        since='accumulated.superseded_at',
+        changed_from=looked_back_to,
     ) }}
 ),
 

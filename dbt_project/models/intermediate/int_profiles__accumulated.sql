@@ -30,7 +30,8 @@ known_engagements as (
     {{ join_touched(
         'engagements',
         touched,
-        since=timestamp_add('second', 10, 'engagements.first_human_at'),
+        since='engagements.first_human_at',
+        changed_from=timestamp_add('second', -10, 'touched.changed_from'),
     ) }}
 ),
 
@@ -45,7 +46,12 @@ visit_days as (
         web_events.profile_key,
         min(web_events.occurred_at) as known_from
     from web_events
-    {{ join_touched('web_events', touched, since=end_of_day('web_events.occurred_at')) }}
+    {{ join_touched(
+        'web_events',
+        touched,
+        since='web_events.occurred_at',
+        changed_from='cast(touched.changed_from as date)',
+    ) }}
     group by web_events.profile_key, cast(web_events.occurred_at as date)
 ),
 
@@ -57,6 +63,7 @@ orders as (
     from {{ ref('int_orders__versioned') }} as versions
     inner join {{ ref('int_profiles__resolved') }} as profiles
         on versions.email = profiles.email
+    {{ join_touched('profiles', touched) }}
     where
         versions.is_order
         and (
