@@ -47,12 +47,13 @@ final as (
     select
         email,
         purpose,
-        max(case when is_known then status end) as status,
-        max(case when is_known then recorded_at end) as recorded_at,
-        max(case when is_known then expires_at end) as expires_at,
+        max(case when is_known and newest_rank = 1 then status end) as status,
+        max(case when is_known and newest_rank = 1 then recorded_at end) as recorded_at,
+        max(case when is_known and newest_rank = 1 then expires_at end) as expires_at,
+        max(case when is_known and status = 'granted' then recorded_at end)
+            as granted_at,
         max(case when not is_known then recorded_at end) as withdrawn_later_at
     from ranked
-    where newest_rank = 1
     group by email, purpose
 )
 
