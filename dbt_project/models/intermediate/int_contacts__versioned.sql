@@ -66,6 +66,7 @@ final as (
         contact_id,
         source_system,
         email,
+        {{ is_valid_email('email') }} as has_valid_email,
         phone,
         first_name,
         last_name,

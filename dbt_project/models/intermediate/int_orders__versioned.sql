@@ -65,6 +65,7 @@ final as (
     select
         superseded.order_id,
         superseded.email,
+        {{ is_valid_email('superseded.email') }} as has_valid_email,
         coalesce(superseded.status, 'placed') as status,
         coalesce(superseded.status, 'placed') in ('placed', 'paid') as is_order,
         superseded.currency,
