@@ -1,7 +1,7 @@
 {#
     A build continues from the last finished one: it computes anew the profiles that anything
     new is about, and leaves the rest. What that build saw is on record: how many rows each
-    raw table had of each hour of loading, its as_of, and what its tables were made with.
+    raw table had of each minute of loading, its as_of, and what its tables were made with.
 #}
 
 
@@ -24,11 +24,11 @@
         ],
         'build_rows': [
             ('began_at', 'timestamp'), ('source_table', dbt.type_string()),
-            ('loaded_hour', 'timestamp'), ('row_count', dbt.type_bigint()),
+            ('loaded_minute', 'timestamp'), ('row_count', dbt.type_bigint()),
         ],
         'built_models': [('began_at', 'timestamp'), ('model', dbt.type_string())],
         'arrivals': [
-            ('source_table', dbt.type_string()), ('loaded_hour', 'timestamp'),
+            ('source_table', dbt.type_string()), ('loaded_minute', 'timestamp'),
         ],
         'built_cutoffs': [('cutoff_at', 'timestamp')],
         'addresses_to_rebuild': [('email', dbt.type_string())],
@@ -117,8 +117,8 @@
     select * from {{ relation }}{{ ' where false' if else_none }}
     {%- else -%}
     {%- set is_loaded_since -%}
-        {{ loading_hour('loaded_at') }} in (
-            select arrivals.loaded_hour from {{ build_record('arrivals') }} as arrivals
+        {{ loading_minute('loaded_at') }} in (
+            select arrivals.loaded_minute from {{ build_record('arrivals') }} as arrivals
             where arrivals.source_table = '{{ source_table }}'
         )
     {%- endset -%}
@@ -140,19 +140,19 @@
 {%- endmacro %}
 
 
-{# The first hour of loading of what has arrived, or a time that never comes. #}
+{# The first minute of loading of what has arrived, or a time that never comes. #}
 {% macro first_arrival(source_table) -%}
     {%- set first = run_query(
-        'select min(loaded_hour) from ' ~ build_record('arrivals')
+        'select min(loaded_minute) from ' ~ build_record('arrivals')
         ~ " where source_table = '" ~ source_table ~ "'"
     )[0][0] -%}
     {{ timestamp_literal(first or utc_datetime('9999-12-31')) }}
 {%- endmacro %}
 
 
-{# Rows that no loader has given a time are counted like those of an hour. #}
-{% macro loading_hour(loaded_at) -%}
-    {{ hour_of(
+{# Rows that no loader has given a time are counted like those of a minute. #}
+{% macro loading_minute(loaded_at) -%}
+    {{ minute_of(
         'coalesce(' ~ loaded_at ~ ', '
         ~ timestamp_literal(utc_datetime('1970-01-01')) ~ ')'
     ) }}
@@ -290,6 +290,7 @@
 #}
 {% macro note_begin() %}
     {%- for name, columns in build_records().items() -%}
+        {%- do drop_if_of_another_version(build_record(name), columns) -%}
         {%- set definitions = [] -%}
         {%- for column, type in columns -%}
             {%- do definitions.append(column ~ ' ' ~ type) -%}
@@ -309,9 +310,9 @@
             {%- do run_query(
                 'insert into ' ~ build_record('build_rows')
                 ~ ' select ' ~ began_at ~ ', ' ~ dbt.string_literal(table)
-                ~ ', ' ~ loading_hour('_loaded_at') ~ ', count(*)'
+                ~ ', ' ~ loading_minute('_loaded_at') ~ ', count(*)'
                 ~ ' from ' ~ source_relation(table)
-                ~ ' group by ' ~ loading_hour('_loaded_at')
+                ~ ' group by ' ~ loading_minute('_loaded_at')
             ) -%}
         {%- endfor -%}
         {%- set made_with = what_tables_are_made_with() -%}
@@ -326,9 +327,21 @@
         {%- if reason is none -%}
             {%- do run_query(
                 'insert into ' ~ build_record('arrivals')
-                ~ ' select source_table, loaded_hour from (' ~ compared_rows() ~ ') as compared'
+                ~ ' select source_table, loaded_minute from (' ~ compared_rows() ~ ') as compared'
                 ~ ' where rows_now > rows_then'
             ) -%}
+        {%- endif -%}
+    {%- endif -%}
+{% endmacro %}
+
+
+{# Without its records a build is from nothing, which is right after an upgrade. #}
+{% macro drop_if_of_another_version(record, columns) %}
+    {%- set there = adapter.get_relation(record.database, record.schema, record.identifier) -%}
+    {%- if there is not none -%}
+        {%- set names = adapter.get_columns_in_relation(there) | map(attribute='name') | list -%}
+        {%- if names != columns | map('first') | list -%}
+            {%- do adapter.drop_relation(there) -%}
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}
@@ -344,22 +357,28 @@
 {% endmacro %}
 
 
-{# Per raw table and hour of loading, the rows now and those of the last finished build. #}
+{# Per raw table and minute of loading, the rows now and those of the last finished build. #}
 {% macro compared_rows() -%}
     select
         source_table,
-        loaded_hour,
+        loaded_minute,
         sum(case when began_at = {{ timestamp_literal(started_at()) }} then row_count else 0 end)
             as rows_now,
         sum(case when began_at = {{ last_began_at() }} then row_count else 0 end) as rows_then
     from {{ build_record('build_rows') }}
-    group by source_table, loaded_hour
+    group by source_table, loaded_minute
 {%- endmacro %}
 
 
 {% macro last_began_at() -%}
     (select max(began_at) from {{ build_record('build_states') }} where is_finished)
 {%- endmacro %}
+
+
+{# Below so many rows of a table all is built in a moment, whichever way. #}
+{% macro rows_worth_continuing() %}
+    {%- do return(100000) -%}
+{% endmacro %}
 
 
 {# Why everything is built anew, in words for people, or none where the build goes on. #}
@@ -408,12 +427,23 @@
     {%- if gone is not none -%}
         {%- do return('rows of raw.' ~ gone ~ ' are gone') -%}
     {%- endif -%}
+    {#- To look for what is new costs more than to look at all, where most is. -#}
+    {%- set crowded = run_query(
+        'select min(source_table) from ('
+        ~ 'select source_table from (' ~ compared ~ ') as compared group by source_table'
+        ~ ' having sum(rows_now) > ' ~ rows_worth_continuing()
+        ~ ' and 2 * sum(case when rows_now > rows_then then rows_now else 0 end) > sum(rows_now)'
+        ~ ') as crowded'
+    )[0][0] -%}
+    {%- if crowded is not none -%}
+        {%- do return('most rows of raw.' ~ crowded ~ ' are new') -%}
+    {%- endif -%}
     {#- Whom a request is about, and who else was tied to them, is not in what has arrived. -#}
     {%- if run_query(
         'select count(*) from ' ~ source_relation('erasure_requests')
         ~ ' where requested_at <= ' ~ as_of() ~ ' and (requested_at > ' ~ last_as_of()
-        ~ ' or ' ~ loading_hour('_loaded_at') ~ ' in ('
-        ~ 'select loaded_hour from (' ~ compared ~ ') as compared'
+        ~ ' or ' ~ loading_minute('_loaded_at') ~ ' in ('
+        ~ 'select loaded_minute from (' ~ compared ~ ') as compared'
         ~ " where source_table = 'erasure_requests' and rows_now > rows_then))"
     )[0][0] > 0 -%}
         {%- do return('somebody asked to be erased') -%}

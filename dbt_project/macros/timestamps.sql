@@ -65,14 +65,14 @@
 {%- endmacro %}
 
 
-{% macro hour_of(timestamp) -%}
-    {{ return(adapter.dispatch('hour_of', 'mailmart')(timestamp)) }}
+{% macro minute_of(timestamp) -%}
+    {{ return(adapter.dispatch('minute_of', 'mailmart')(timestamp)) }}
 {%- endmacro %}
 
-{% macro default__hour_of(timestamp) -%}
-    {{ dbt.date_trunc('hour', timestamp) }}
+{% macro default__minute_of(timestamp) -%}
+    {{ dbt.date_trunc('minute', timestamp) }}
 {%- endmacro %}
 
-{% macro bigquery__hour_of(timestamp) -%}
-    timestamp_trunc({{ timestamp }}, hour)
+{% macro bigquery__minute_of(timestamp) -%}
+    timestamp_trunc({{ timestamp }}, minute)
 {%- endmacro %}

@@ -22,7 +22,7 @@ from tests.dbt_project.building import CATALOG, LOADED_AT, Project, Statement, m
 # Naive times are UTC here.
 NOBODYS_LAST_AS_OF = datetime(2001, 1, 2, 3, 4, 5, 678901)  # noqa: DTZ001
 NOBODYS_AS_OF = datetime(2001, 2, 3, 4, 5, 6, 789012)  # noqa: DTZ001
-# The first hour of loading that dbt writes out where nothing has arrived: too late for any row.
+# The first minute of loading that dbt writes out where nothing has arrived: too late for any row.
 NEVER = datetime(9999, 12, 31)  # noqa: DTZ001
 CONTINUED = ("email_events", "web_events", "orders", "contacts", "consents", "erasure_requests")
 """The raw tables whose rows a build tells apart by their time of loading."""
@@ -135,26 +135,26 @@ def _begin(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> datetime |
         """
         create table if not exists intermediate.build_states (as_of timestamp, is_finished boolean);
         create table if not exists intermediate.build_rows
-            (source_table varchar, loaded_hour timestamp, row_count bigint);
+            (source_table varchar, loaded_minute timestamp, row_count bigint);
         create table if not exists intermediate.arrivals
-            (source_table varchar, loaded_hour timestamp);
+            (source_table varchar, loaded_minute timestamp);
         create table if not exists intermediate.addresses_to_rebuild (email varchar);
         create table if not exists intermediate.built_cutoffs (cutoff_at timestamp);
         create or replace temp table rows_now
-            (source_table varchar, loaded_hour timestamp, row_count bigint);
+            (source_table varchar, loaded_minute timestamp, row_count bigint);
         """
     )
     for table in CONTINUED:
         connection.execute(
-            f"insert into rows_now select '{table}', date_trunc('hour', _loaded_at), count(*)"
+            f"insert into rows_now select '{table}', date_trunc('minute', _loaded_at), count(*)"
             f" from {RAW_SCHEMA}.{table} group by all"
         )
     connection.execute(
         """
         create or replace table intermediate.arrivals as
-        select rows_now.source_table, rows_now.loaded_hour
+        select rows_now.source_table, rows_now.loaded_minute
         from rows_now
-        left join intermediate.build_rows as seen using (source_table, loaded_hour)
+        left join intermediate.build_rows as seen using (source_table, loaded_minute)
         where rows_now.row_count > coalesce(seen.row_count, 0)
         """
     )
@@ -163,8 +163,8 @@ def _begin(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> datetime |
         f"""
         select count(*) from {RAW_SCHEMA}.erasure_requests
         where
-            date_trunc('hour', _loaded_at) in (
-                select loaded_hour from intermediate.arrivals
+            date_trunc('minute', _loaded_at) in (
+                select loaded_minute from intermediate.arrivals
                 where source_table = 'erasure_requests'
             )
             or requested_at > (select max(as_of) from intermediate.build_states)

@@ -27,6 +27,8 @@ def test_every_step_with_a_rule_has_a_unit_test(project: Project) -> None:
         "sync_segments",
         # What they say hangs on the build before: test_continued_builds.
         "int_addresses__touched", "int_profiles__touched", "int_engagement_tiers__moved",
+        "int_campaigns__touched", "int_contacts__touched", "int_orders__touched",
+        "int_visits__touched",
     }  # fmt: skip
 
     assert set(project.models) - tested == without_a_rule

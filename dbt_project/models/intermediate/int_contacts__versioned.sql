@@ -1,8 +1,17 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={'replaces': {'contact_id': 'int_contacts__touched'}}
+    )
+}}
 with
 
 contacts as (
     select * from {{ ref('stg_crm__contacts') }}
-    where updated_at <= {{ as_of() }}
+    where
+        updated_at <= {{ as_of() }}
+        and {{ is_touched('contact_id', ref('int_contacts__touched')) }}
 ),
 
 erased_addresses as (
@@ -57,6 +66,7 @@ final as (
         contact_id,
         source_system,
         email,
+        {{ is_valid_email('email') }} as has_valid_email,
         phone,
         first_name,
         last_name,

@@ -1,8 +1,17 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={'replaces': {'order_id': 'int_orders__touched'}}
+    )
+}}
 with
 
 orders as (
     select * from {{ ref('int_orders__versioned') }}
-    where superseded_at is null
+    where
+        superseded_at is null
+        and {{ is_touched('order_id', ref('int_orders__touched')) }}
 ),
 
 profiles as (
@@ -12,7 +21,6 @@ profiles as (
 final as (
     select
         orders.order_id,
-        profiles.profile_id,
         profiles.profile_key,
         orders.status,
         orders.is_order,

@@ -1,3 +1,10 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=continued_strategy(),
+        meta={'replaces': {'order_id': 'int_orders__touched'}}
+    )
+}}
 {%- set currency = var('reporting_currency') -%}
 {%- set currency = 'null' if currency is none else dbt.string_literal(currency) -%}
 {%- set reporting_currency = 'cast(' ~ currency ~ ' as ' ~ dbt.type_string() ~ ')' -%}
@@ -8,6 +15,7 @@ orders as (
     where
         ordered_at <= {{ as_of() }}
         and updated_at <= {{ as_of() }}
+        and {{ is_touched('order_id', ref('int_orders__touched')) }}
 ),
 
 erased_addresses as (
@@ -57,6 +65,7 @@ final as (
     select
         superseded.order_id,
         superseded.email,
+        {{ is_valid_email('superseded.email') }} as has_valid_email,
         coalesce(superseded.status, 'placed') as status,
         coalesce(superseded.status, 'placed') in ('placed', 'paid') as is_order,
         superseded.currency,

@@ -36,23 +36,12 @@ known_engagements as (
 ),
 
 -- Visits count from when it was known whose they were: not those before a log-in.
-web_events as (
-    select * from {{ ref('int_web_events__resolved') }}
-    where known_from = occurred_at
-),
-
 visit_days as (
     select
-        web_events.profile_key,
-        min(web_events.occurred_at) as known_from
-    from web_events
-    {{ join_touched(
-        'web_events',
-        touched,
-        since='web_events.occurred_at',
-        changed_from='cast(touched.changed_from as date)',
-    ) }}
-    group by web_events.profile_key, cast(web_events.occurred_at as date)
+        profile_key,
+        first_known_visit_at as known_from
+    from {{ ref('int_profiles__visited') }}
+    where first_known_visit_at is not null
 ),
 
 orders as (

@@ -18,9 +18,9 @@ timezones as (
     select * from {{ ref('timezones') }}
 ),
 
-web_events as (
-    select * from {{ ref('int_web_events__resolved') }}
-    where country is not null and {{ in_last_days('occurred_at', 30) }}
+web_places as (
+    select * from {{ ref('int_profiles__located') }}
+    where {{ in_last_days('located_at', 30) }}
 ),
 
 contacts as (
@@ -65,20 +65,6 @@ contact_places as (
     where country is not null
 ),
 
-web_places as (
-    select
-        *,
-        row_number() over (
-            partition by profile_key
-            order by
-                occurred_at desc,
-                country asc,
-                region asc nulls last,
-                city asc nulls last
-        ) as place_rank
-    from web_events
-),
-
 final as (
     select
         profiles.profile_key,
@@ -104,10 +90,7 @@ final as (
         on
             profiles.profile_key = contact_places.profile_key
             and contact_places.place_rank = 1
-    left join web_places
-        on
-            profiles.profile_key = web_places.profile_key
-            and web_places.place_rank = 1
+    left join web_places on profiles.profile_key = web_places.profile_key
 )
 
 select * from final

@@ -2,6 +2,11 @@ with
 
 events as (
     select * from {{ ref('int_web_events__resolved') }}
+    where {{ in_last_days('occurred_at', 7) }}
+),
+
+visit_days as (
+    select * from {{ ref('int_profiles__visited') }}
 ),
 
 recent as (
@@ -21,17 +26,15 @@ recent as (
             end
         ) as first_product_view_last_24_hours_at
     from events
-    where {{ in_last_days('occurred_at', 7) }}
     group by profile_key
 ),
 
 ever as (
     select
         profile_key,
-        max(case when event_type = 'add_to_cart' then occurred_at end)
-            as last_add_to_cart_at,
-        max(occurred_at) as last_visited_at
-    from events
+        max(last_add_to_cart_at) as last_add_to_cart_at,
+        max(last_visited_at) as last_visited_at
+    from visit_days
     group by profile_key
 ),
 

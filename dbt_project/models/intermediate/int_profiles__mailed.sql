@@ -1,16 +1,15 @@
+{{ config(materialized='view') }}
 with
 
 events as (
     select * from {{ ref('int_email_events__deduplicated') }}
-    where event_type in ('sent', 'delivered')
+    where
+        event_type in ('sent', 'delivered')
+        and {{ in_last_days('occurred_at', 30) }}
 ),
 
 final as (
-    select
-        profile_key,
-        max(occurred_at) as last_mailed_at
-    from events
-    group by profile_key
+    select distinct profile_key from events
 )
 
 select * from final

@@ -9,8 +9,8 @@ engagements as (
     where first_human_at is not null
 ),
 
-web_events as (
-    select * from {{ ref('int_web_events__resolved') }}
+visit_days as (
+    select * from {{ ref('int_profiles__visited') }}
 ),
 
 orders as (
@@ -29,9 +29,8 @@ activities as (
     select
         profile_key,
         'site_visit_day' as activity,
-        min(occurred_at) as scored_at
-    from web_events
-    group by profile_key, cast(occurred_at as date)
+        first_visited_at as scored_at
+    from visit_days
     union all
     select
         profile_key,

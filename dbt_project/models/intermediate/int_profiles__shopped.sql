@@ -6,7 +6,7 @@ orders as (
 ),
 
 order_lines as (
-    select * from {{ ref('int_order_lines__current') }}
+    select * from {{ ref('int_order_lines__recent') }}
 ),
 
 products as (
@@ -15,13 +15,11 @@ products as (
 
 recent_lines as (
     select
-        orders.profile_key,
+        order_lines.profile_key,
         products.category,
         order_lines.quantity
-    from orders
-    inner join order_lines on orders.order_id = order_lines.order_id
+    from order_lines
     left join products on order_lines.product_id = products.product_id
-    where {{ in_last_days('orders.ordered_at', 30) }}
 ),
 
 ranked_categories as (

@@ -3,34 +3,23 @@
     bounce, complaint and unsubscribe in the raw tables counts there, and no grant after
     as_of lifts one.
 -#}
-{%- set is_refusal -%}
-    (
-        event_type in ('complaint', 'unsubscribe')
-        or (event_type = 'bounce' and bounce_type = 'hard')
-    )
-{%- endset -%}
 with
 
 profiles as (
     select * from {{ ref('int_profiles__resolved') }}
 ),
 
-distinct_events as (
-    select * from {{ ref('int_email_events__deduplicated') }}
-    where {{ is_refusal }}
+distinct_refusals as (
+    select * from {{ ref('int_refusals__deduplicated') }}
 ),
 
-raw_events as (
-    select * from {{ ref('stg_email__events') }}
-    where {{ is_refusal }}
+heard_refusals as (
+    select * from {{ ref('int_refusals__heard') }}
 ),
 
 grants as (
-    select * from {{ ref('stg_crm__consents') }}
-    where
-        purpose = 'email_marketing'
-        and status = 'granted'
-        and recorded_at <= {{ as_of() }}
+    select * from {{ ref('int_consents__heard') }}
+    where purpose = 'email_marketing' and granted_at is not null
 ),
 
 receipts as (
@@ -43,18 +32,18 @@ receipts as (
 refusals as (
     select
         profiles.email,
-        distinct_events.event_type,
-        distinct_events.occurred_at as known_at,
+        distinct_refusals.event_type,
+        distinct_refusals.occurred_at as known_at,
         cast(null as timestamp) as heard_at
-    from distinct_events
-    inner join profiles on distinct_events.profile_key = profiles.profile_key
+    from distinct_refusals
+    inner join profiles on distinct_refusals.profile_key = profiles.profile_key
     union all
     select
         email,
         event_type,
         cast(null as timestamp) as known_at,
-        occurred_at as heard_at
-    from raw_events
+        heard_at
+    from heard_refusals
 ),
 
 newest_refusals as (
@@ -67,14 +56,6 @@ newest_refusals as (
     group by email, event_type
 ),
 
-newest_grants as (
-    select
-        email,
-        max(recorded_at) as granted_at
-    from grants
-    group by email
-),
-
 standing as (
     select
         newest_refusals.email,
@@ -82,17 +63,17 @@ standing as (
         newest_refusals.known_at is not null
         and (
             newest_refusals.event_type = 'bounce'
-            or newest_grants.granted_at is null
-            or newest_grants.granted_at <= newest_refusals.known_at
+            or grants.granted_at is null
+            or grants.granted_at <= newest_refusals.known_at
         ) as is_known,
         newest_refusals.heard_at is not null
         and (
             newest_refusals.event_type = 'bounce'
-            or newest_grants.granted_at is null
-            or newest_grants.granted_at <= newest_refusals.heard_at
+            or grants.granted_at is null
+            or grants.granted_at <= newest_refusals.heard_at
         ) as is_heard
     from newest_refusals
-    left join newest_grants on newest_refusals.email = newest_grants.email
+    left join grants on newest_refusals.email = grants.email
 ),
 
 refused_by_destinations as (

@@ -16,6 +16,9 @@
 -- depends_on: {{ ref('sync_segment_members') }}
 -- depends_on: {{ ref('sync_suppressions') }}
 -- depends_on: {{ ref('ftr_open_propensity') }}
+-- depends_on: {{ ref('fct_email_events') }}
+-- depends_on: {{ ref('fct_web_events') }}
+-- depends_on: {{ ref('fct_orders') }}
 with
 
 scores as (
@@ -29,7 +32,7 @@ model_versions as (
     from scores
 ),
 
--- The examples are counted by the messages: there is one of each.
+-- Where a public table is a view that joins, what it has a row for each of is counted.
 final as (
     select
         {{ timestamp_literal(started_at()) }} as built_at,
@@ -38,9 +41,11 @@ final as (
         churn_model_version,
         open_model_version,
         (select count(*) from {{ ref('dim_profiles') }}) as dim_profiles_rows,
-        (select count(*) from {{ ref('fct_email_events') }}) as fct_email_events_rows,
-        (select count(*) from {{ ref('fct_web_events') }}) as fct_web_events_rows,
-        (select count(*) from {{ ref('fct_orders') }}) as fct_orders_rows,
+        (select count(*) from {{ ref('int_email_events__deduplicated') }})
+            as fct_email_events_rows,
+        (select count(*) from {{ ref('int_web_events__resolved') }})
+            as fct_web_events_rows,
+        (select count(*) from {{ ref('int_orders__current') }}) as fct_orders_rows,
         (select count(*) from {{ ref('fct_quarantined_rows') }})
             as fct_quarantined_rows_rows,
         (select count(*) from {{ ref('fct_engagement_tier_spells') }})

@@ -49,10 +49,7 @@ final as (
         case
             when engaged.engagement_tier <> 'inactive' then null
             when {{ in_last_days('profiles.first_seen_at', 30) }} then 'new'
-            when
-                mailed.last_mailed_at is null
-                or not {{ in_last_days('mailed.last_mailed_at', 30) }}
-                then 'not_mailed'
+            when mailed.profile_key is null then 'not_mailed'
             when {{ in_last_days('engaged.last_machine_open_at', 30) }}
                 then 'opens_hidden'
             else 'ignored'
