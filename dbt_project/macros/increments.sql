@@ -339,9 +339,9 @@
 {% macro drop_if_of_another_version(record, columns) %}
     {%- set there = adapter.get_relation(record.database, record.schema, record.identifier) -%}
     {%- if there is not none -%}
-        {%- set names = adapter.get_columns_in_relation(there) | map(attribute='name') | list -%}
-        {%- if names != columns | map('first') | list -%}
-            {%- do adapter.drop_relation(there) -%}
+        {%- set found = run_query('select * from ' ~ record ~ ' where false') -%}
+        {%- if found.column_names | list != columns | map('first') | list -%}
+            {%- do run_query('drop table ' ~ record) -%}
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}
