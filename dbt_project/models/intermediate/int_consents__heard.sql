@@ -8,12 +8,12 @@
 {#- What does not change until another consent is told of; grants end by themselves. -#}
 with
 
+{% if continues_build() -%}
 arrived as (
-    {{ arrived_rows(
-        ref('stg_crm__consents'), 'consents', ['recorded_at'], else_none=true
-    ) }}
+    {{ arrived_rows(ref('stg_crm__consents'), 'consents', ['recorded_at']) }}
 ),
 
+{% endif -%}
 consents as (
     select * from {{ ref('stg_crm__consents') }}
     where {{ is_touched('email', 'arrived') }}

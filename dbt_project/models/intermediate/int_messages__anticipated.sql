@@ -3,6 +3,7 @@
     of int_messages__counted, and no message yet.
 -#}
 {%- set mail_windows = [7, 30] -%}
+-- noqa: disable=layout.indent
 with
 
 profiles as (
@@ -10,9 +11,15 @@ profiles as (
 ),
 
 -- What is received at as_of itself was not known before it.
-messages as (
+recent_messages as (
     select * from {{ ref('int_messages__sent') }}
-    where received_at < {{ as_of() }}
+    where
+        received_at < {{ as_of() }}
+        and {{ in_last_days('received_at', mail_windows | max) }}
+),
+
+received as (
+    select * from {{ ref('int_profiles__received') }}
 ),
 
 accumulated as (
@@ -37,17 +44,14 @@ before_30_days as (
         and (superseded_at is null or superseded_at > a_month_before)
 ),
 
-received as (
+received_recently as (
     select
         profile_key,
         {%- for days in mail_windows %}
         count(case when {{ in_last_days('received_at', days) }} then 1 end)
-            as emails_received_last_{{ days }}_days,
+            as emails_received_last_{{ days }}_days{{ "," if not loop.last }}
         {%- endfor %}
-        count(*) as lifetime_emails_received,
-        min(received_at) as first_received_at,
-        max(received_at) as last_received_at
-    from messages
+    from recent_messages
     group by profile_key
 ),
 
@@ -55,15 +59,17 @@ moments as (
     select
         profiles.profile_key,
         {%- for days in mail_windows %}
-        coalesce(received.emails_received_last_{{ days }}_days, 0)
+        coalesce(received_recently.emails_received_last_{{ days }}_days, 0)
             as emails_received_last_{{ days }}_days,
         {%- endfor %}
-        coalesce(received.lifetime_emails_received, 0) as lifetime_emails_received,
+        coalesce(received.emails_received, 0) as lifetime_emails_received,
         {{ as_of() }} as received_at,
         coalesce(received.first_received_at, {{ as_of() }}) as first_received_at,
         received.last_received_at
     from profiles
     left join received on profiles.profile_key = received.profile_key
+    left join received_recently
+        on profiles.profile_key = received_recently.profile_key
 ),
 
 final as (

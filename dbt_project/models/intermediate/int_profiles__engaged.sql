@@ -13,9 +13,30 @@ rules as (
     select * from {{ ref('int_tier_rules__pivoted') }}
 ),
 
+ever as (
+    select
+        profile_key,
+        max(last_human_at) as last_engaged_at,
+        max(case when event_type = 'open' then last_machine_at end)
+            as last_machine_open_at
+    from engagements
+    group by profile_key
+),
+
+-- What is in no window is not asked which windows it is in.
+recent as (
+    select engagements.*
+    from engagements
+    cross join rules
+    where
+        {{ in_last_days('engagements.last_at', windows | max) }}
+        {%- for tier, prefix in tiers_with_a_rule() %}
+        or {{ in_last_days('engagements.last_at', 'rules.' ~ prefix ~ '_window_days') }}
+        {%- endfor %}
+),
+
 measured as (
     select
-        engagements.profile_key,
         {%- for days in windows %}
         {%- for event_type, measure in [
             ('open', 'emails_opened'), ('click', 'links_clicked'),
@@ -23,8 +44,8 @@ measured as (
         count(
             case
                 when
-                    engagements.event_type = '{{ event_type }}'
-                    and {{ in_last_days('engagements.last_human_at', days) }}
+                    recent.event_type = '{{ event_type }}'
+                    and {{ in_last_days('recent.last_human_at', days) }}
                     then 1
             end
         ) as {{ measure }}_last_{{ days }}_days,
@@ -36,9 +57,9 @@ measured as (
         count(
             case
                 when
-                    engagements.event_type = '{{ event_type }}'
+                    recent.event_type = '{{ event_type }}'
                     and {{ in_last_days(
-                        'engagements.' ~ newest, 'rules.' ~ prefix ~ '_window_days'
+                        'recent.' ~ newest, 'rules.' ~ prefix ~ '_window_days'
                     ) }}
                     then 1
             end
@@ -46,15 +67,10 @@ measured as (
         {%- endfor %}
         {%- endfor %}
         {%- endfor %}
-        max(engagements.last_human_at) as last_engaged_at,
-        max(
-            case
-                when engagements.event_type = 'open' then engagements.last_machine_at
-            end
-        ) as last_machine_open_at
-    from engagements
+        recent.profile_key
+    from recent
     cross join rules
-    group by engagements.profile_key
+    group by recent.profile_key
 ),
 
 final as (
@@ -72,9 +88,10 @@ final as (
             as engagement_tier_all_opens,
         {{ engagement_tier('measured.human_clicked_{}') }}
             as engagement_tier_clicks_only,
-        measured.last_engaged_at,
-        measured.last_machine_open_at
+        ever.last_engaged_at,
+        ever.last_machine_open_at
     from profiles
+    left join ever on profiles.profile_key = ever.profile_key
     left join measured on profiles.profile_key = measured.profile_key
     cross join rules
 )

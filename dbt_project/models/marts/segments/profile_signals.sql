@@ -36,11 +36,12 @@ churn_ranks as (
 
 local_dates as (
     select
-        profile_id,
-        birth_date,
-        {{ local_date(as_of(), "coalesce(timezone, 'UTC')") }} as local_date
+        *,
+        case
+            when birth_date is not null
+                then {{ local_date(as_of(), "coalesce(timezone, 'UTC')") }}
+        end as local_date
     from profiles
-    where birth_date is not null
 ),
 
 ages as (
@@ -52,10 +53,9 @@ ages as (
 
 -- As it falls in the year of the local date and in the next one; a step of whole months
 -- keeps 29 February on 28 February where the year has none.
-birthdays as (
+celebrated as (
     select
-        profile_id,
-        local_date as today,
+        *,
         {{ date_add('day', 6, 'local_date') }} as last_day,
         {{ date_add('month', '12 * years', 'birth_date') }} as birthday,
         {{ date_add('month', '12 * (years + 1)', 'birth_date') }} as next_birthday
@@ -83,8 +83,8 @@ final as (
         coalesce(shopped.has_order_line_last_30_days, false)
             as has_order_line_last_30_days,
         coalesce(
-            birthdays.birthday between birthdays.today and birthdays.last_day
-            or birthdays.next_birthday between birthdays.today and birthdays.last_day,
+            profiles.birthday between profiles.local_date and profiles.last_day
+            or profiles.next_birthday between profiles.local_date and profiles.last_day,
             false
         ) as has_birthday_within_7_days,
         coalesce(
@@ -127,11 +127,10 @@ final as (
         browsed.last_visited_at,
         browsed.first_product_view_last_24_hours_at,
         browsed.last_add_to_cart_at
-    from profiles
+    from celebrated as profiles
     inner join resolved on profiles.profile_id = resolved.profile_id
     left join scores on profiles.profile_id = scores.profile_id
     left join churn_ranks on profiles.profile_id = churn_ranks.profile_id
-    left join birthdays on profiles.profile_id = birthdays.profile_id
     left join shopped on resolved.profile_key = shopped.profile_key
     left join browsed on resolved.profile_key = browsed.profile_key
     left join carts on resolved.profile_key = carts.profile_key
