@@ -176,15 +176,10 @@
 {%- endmacro %}
 
 
-{# Of rows of the people listed in addresses_to_rebuild; `listed` tells whose a column is. #}
-{% macro is_of_people_to_rebuild(column, listed) -%}
+{# True of the addresses that somebody has listed to be computed anew. #}
+{% macro is_to_rebuild(email) -%}
     {%- if continues_build() -%}
-        {{ column }} in (
-            select listed.{{ column }}
-            from {{ listed }} as listed
-            inner join {{ build_record('addresses_to_rebuild') }} as addresses
-                on listed.email = addresses.email
-        )
+        {{ email }} in (select listed.email from {{ build_record('addresses_to_rebuild') }} as listed)
     {%- else -%}
         false
     {%- endif -%}

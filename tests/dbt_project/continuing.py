@@ -48,6 +48,13 @@ class Steps:
         models = {statement.model: statement for statement in statements}
         order = TopologicalSorter({s.model: s.parents & set(models) for s in statements})
         self._continuing = [models[name] for name in order.static_order()]
+        self.carried_on = [
+            f"{one.node.schema}.{one.node.alias}"
+            for one in compiled.result.results
+            if one.node.config.materialized == "incremental"
+            and one.node.config.full_refresh is None
+        ]
+        """The tables that a build which goes on does not make anew."""
 
     def build(self, connection: duckdb.DuckDBPyConnection, as_of: datetime) -> bool:
         """Build the world as of an instant, and tell whether it was from nothing."""
@@ -183,6 +190,7 @@ def _finish(connection: duckdb.DuckDBPyConnection) -> None:
         delete from intermediate.build_states where is_finished;
         update intermediate.build_states set is_finished = true;
         create or replace table intermediate.build_rows as from rows_now;
+        delete from intermediate.addresses_to_rebuild;
         create or replace table intermediate.built_cutoffs as
         select cutoff_at from intermediate.int_cutoffs__listed;
         """

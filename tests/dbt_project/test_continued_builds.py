@@ -94,6 +94,42 @@ def test_many_worlds_built_in_batches_give_what_one_build_gives(
     check(project, steps, tmp_path, examples=60)
 
 
+def test_people_who_are_listed_are_computed_anew(
+    project: Project, steps: Steps, tmp_path: Path
+) -> None:
+    world, as_of = random_world(11)
+    with project.world() as connection:
+        load_landing(connection, landing_of(world, tmp_path / "landing", seed=11))
+        assert steps.build(connection, as_of)
+        at_once = public_rows(project, connection)
+        connection.execute(
+            """
+            create temp table listed as
+            select profile_key, profile_id, email from intermediate.int_profiles__resolved
+            where profile_key in (
+                select profile_key from intermediate.int_engagements__followed
+                intersect
+                select profile_key from intermediate.int_web_events__resolved
+            )
+            order by profile_key limit 2
+            """
+        )
+        # Whatever a table that is carried on has lost of them, or holds too often.
+        for table in steps.carried_on:
+            columns = [name for name, *_ in connection.execute(f"describe {table}").fetchall()]
+            for key in {"profile_key", "profile_id"} & {*columns} - {"email"}:
+                if "email" not in columns and not table.endswith("profiled"):
+                    connection.execute(
+                        f"delete from {table} where {key} in"
+                        f" (select {key} from listed order by profile_key limit 1)"
+                    )
+        connection.execute("insert into intermediate.addresses_to_rebuild select email from listed")
+
+        assert not steps.build(connection, as_of)
+
+        assert_same(at_once, public_rows(project, connection))
+
+
 # dbt itself: what it notices, and what it makes of it
 
 

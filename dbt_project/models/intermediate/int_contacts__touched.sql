@@ -1,6 +1,6 @@
 {#-
     Contacts of which a version has arrived since the last finished build, of whichever
-    source system.
+    source system, and those of people who are to be computed again.
 -#}
 with
 
@@ -10,8 +10,15 @@ arrived as (
     ) }}
 ),
 
+renewed as (
+    select * from {{ ref('stg_crm__contacts') }}
+    where {{ is_to_rebuild('email') }}
+),
+
 final as (
-    select distinct contact_id from arrived
+    select contact_id from arrived
+    union distinct
+    select contact_id from renewed
 )
 
 select * from final

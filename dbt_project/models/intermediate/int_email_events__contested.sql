@@ -14,7 +14,11 @@ repeated as (
 
 renewed as (
     select * from {{ ref('stg_email__events') }}
-    where {{ is_of_people_to_rebuild('written_email', ref('int_addresses__normalised')) }}
+    where written_email in (
+        select addresses.written_email
+        from {{ ref('int_addresses__normalised') }} as addresses
+        where {{ is_to_rebuild('addresses.email') }}
+    )
 ),
 
 hashed as (

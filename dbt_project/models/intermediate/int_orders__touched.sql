@@ -1,6 +1,7 @@
 {#-
     Orders of which a version has arrived since the last finished build: all versions of
     theirs are read again, as a new one may end an older one, or hide the order as a whole.
+    Those of people who are to be computed again, too.
 -#}
 with
 
@@ -10,8 +11,15 @@ arrived as (
     ) }}
 ),
 
+renewed as (
+    select * from {{ ref('stg_commerce__orders') }}
+    where {{ is_to_rebuild('email') }}
+),
+
 final as (
-    select distinct order_id from arrived
+    select order_id from arrived
+    union distinct
+    select order_id from renewed
 )
 
 select * from final

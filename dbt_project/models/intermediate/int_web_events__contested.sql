@@ -15,17 +15,24 @@ repeated as (
 
 renewed as (
     select * from {{ ref('stg_web__events') }}
-    where
-        anonymous_id in (
-            select visitors.anonymous_id
-            from {{ ref('int_visitors__reidentified') }} as visitors
-        )
+    where anonymous_id in (
+        select visitors.anonymous_id
+        from {{ ref('int_visitors__reidentified') }} as visitors
+    )
     union all
     select * from {{ ref('stg_web__events') }}
-    where {{ is_of_people_to_rebuild('written_email', ref('int_addresses__normalised')) }}
+    where written_email in (
+        select addresses.written_email
+        from {{ ref('int_addresses__normalised') }} as addresses
+        where {{ is_to_rebuild('addresses.email') }}
+    )
     union all
     select * from {{ ref('stg_web__events') }}
-    where {{ is_of_people_to_rebuild('anonymous_id', ref('int_visitors__identified')) }}
+    where anonymous_id in (
+        select visitors.anonymous_id
+        from {{ ref('int_visitors__identified') }} as visitors
+        where {{ is_to_rebuild('visitors.email') }}
+    )
 ),
 
 hashed as (
