@@ -14,7 +14,10 @@ repeated as (
 
 renewed as (
     select * from {{ ref('stg_email__events') }}
-    where {{ is_of_people_to_rebuild('written_email', ref('int_addresses__normalised')) }}
+    where
+        {{ is_of_people_to_rebuild(
+            'written_email', ref('int_addresses__normalised')
+        ) }}
 ),
 
 hashed as (

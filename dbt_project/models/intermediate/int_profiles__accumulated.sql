@@ -45,7 +45,9 @@ visit_days as (
         web_events.profile_key,
         min(web_events.occurred_at) as known_from
     from web_events
-    {{ join_touched('web_events', touched, since=end_of_day('web_events.occurred_at')) }}
+    {{ join_touched(
+        'web_events', touched, since=end_of_day('web_events.occurred_at')
+    ) }}
     group by web_events.profile_key, cast(web_events.occurred_at as date)
 ),
 

@@ -22,7 +22,10 @@ renewed as (
         )
     union all
     select * from {{ ref('stg_web__events') }}
-    where {{ is_of_people_to_rebuild('written_email', ref('int_addresses__normalised')) }}
+    where
+        {{ is_of_people_to_rebuild(
+            'written_email', ref('int_addresses__normalised')
+        ) }}
     union all
     select * from {{ ref('stg_web__events') }}
     where {{ is_of_people_to_rebuild('anonymous_id', ref('int_visitors__identified')) }}
