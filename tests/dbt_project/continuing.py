@@ -130,7 +130,7 @@ def _at(statement: Statement, as_of: datetime, last: datetime | None) -> str:
     for written, meant in (
         (NOBODYS_AS_OF, as_of),
         (NOBODYS_LAST_AS_OF, last or as_of),
-        (NEVER, datetime.min),
+        (NEVER, datetime.min),  # noqa: DTZ901 - as above
     ):
         sql = sql.replace(f"{written:%Y-%m-%d %H:%M:%S.%f}", meant.isoformat(" "))
     return sql

@@ -51,6 +51,7 @@ WAREHOUSES = (
     Warehouse("databricks", "`", {"LONG": "bigint"}, inherits=("spark",)),
 )
 _SPARK = Warehouse("spark", "`", {})
+SOME_TIME = datetime(2025, 12, 31)  # noqa: DTZ001 - naive times are UTC here
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class Compiled:
     """What dbt would send to a warehouse."""
 
     models: dict[str, str]
-    """The query of each model, by its name; of an incremental one that has been built as well as
-    the first, whose name then ends in `(first)`."""
+    """The query of each model, by its name, where a build goes on from an earlier one; where the
+    first is another, it too, and its name then ends in `(first)`."""
     tests: dict[str, str]
     """The query of each data test."""
     hooks: tuple[str, ...]
@@ -107,8 +108,12 @@ class _Unconnected:
 
     def execute(self, sql: str, *_: Any, **__: Any) -> tuple[AdapterResponse, agate.Table]:
         self.statements.append(sql)
-        # A hook asks how many rows there are of something: of builds that it can go on from.
-        return AdapterResponse("OK"), agate.Table([[int(self.is_built)]], ["answer"])
+        # Asked for is when something was, or how many there are of it: of builds to go on from.
+        if any(instant in sql for instant in ("max(as_of)", "min(loaded_hour)")):
+            answer, kind = SOME_TIME, agate.DateTime()
+        else:
+            answer, kind = int(self.is_built), agate.Number()
+        return AdapterResponse("OK"), agate.Table([[answer]], ["answer"], [kind])
 
 
 class _ClosedLine:
@@ -223,7 +228,7 @@ class Compiler:
             first = self._compile(as_of)
             hooks = list(adapter.statements)
             adapter.is_built = True
-            later = self._compile(as_of, "--select", "config.materialized:incremental")
+            later = self._compile(as_of, "--select", "resource_type:model")
             adapter.is_built = False
             own_hooks = self._compile(as_of, "--inline", ";".join(self._hooks_of_models()))
         models = {node.name: node.compiled_code for node in first if node.resource_type == "model"}

@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {{ config(materialized='incremental', incremental_strategy=continued_strategy()) }}
 {#- Made once, as every event is looked up by its address as it is written. -#}
 with

@@ -1,4 +1,4 @@
-{#- Of addresses there are far fewer than of events: whoever asks for them reads these. -#}
+{#- Of addresses there are far fewer than of events: who asks for them reads these. -#}
 with
 
 arrived as (

@@ -1,7 +1,8 @@
-{#-
+-- noqa: disable=layout.indent
+{#
     Pairs of cutoff and profile that a build which goes on computes anew: all at a cutoff
     that no finished build has seen, and those that something came before.
--#}
+#}
 with
 
 cutoffs as (

@@ -1,8 +1,9 @@
-{#-
+-- noqa: disable=layout.indent
+{#
     Pairs of cutoff and profile whose churn a build that goes on judges anew: those that are
     due, those that something came to within the horizon, and those whose horizon has passed
     since the last finished build.
--#}
+#}
 with
 
 active as (

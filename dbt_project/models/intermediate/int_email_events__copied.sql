@@ -11,10 +11,6 @@ repeated as (
     select * from {{ ref('int_email_events__repeated') }}
 ),
 
-contested as (
-    select * from {{ ref('int_email_events__contested') }}
-),
-
 events as (
     {{ contested_rows(ref('stg_email__events'), ref('int_email_events__contested')) }}
 ),
@@ -24,7 +20,7 @@ hashed as (
 ),
 
 possible_copies as (
-    {{ possible_copies('hashed', 'repeated', 'contested') }}
+    {{ possible_copies('hashed', 'repeated', ref('int_email_events__contested')) }}
 ),
 
 final as (

@@ -10,24 +10,22 @@
     the exact rules.
 -#}
 {%- set content = ['profile_key', 'message_id', 'event_type', 'occurred_at', 'url'] -%}
-{%- set arrived, all = ref('int_email_events__arrived'), ref('int_email_events__hashed') %}
+{%- set arrived = ref('int_email_events__arrived') -%}
+{%- set all = ref('int_email_events__hashed') -%}
+{%- set contested = ref('int_email_events__contested') %}
 with
 
 repeated as (
     select * from {{ ref('int_email_events__repeated') }}
 ),
 
-contested as (
-    select * from {{ ref('int_email_events__contested') }}
-),
-
 single_events as (
-    {{ without_copies(arrived_or_all(arrived, all), 'repeated', 'contested') }}
+    {{ without_copies(arrived_or_all(arrived, all), 'repeated', contested) }}
 ),
 
 copied_events as (
     select * from {{ ref('int_email_events__copied') }}
-    where {{ is_touched('content_hash', ref('int_email_events__contested')) }}
+    where {{ is_touched('content_hash', contested) }}
 ),
 
 numbered_by_content as (

@@ -1,7 +1,8 @@
 {#-
     Where a build goes on: hashes that came twice, or that an event has which is there.
 -#}
-{%- set arrived, all = ref('int_email_events__arrived'), ref('int_email_events__hashed') %}
+{%- set arrived = ref('int_email_events__arrived') -%}
+{%- set all = ref('int_email_events__hashed') %}
 with
 
 events as (

@@ -1,8 +1,9 @@
-{#-
+-- noqa: disable=layout.indent
+{#
     Profiles whose tiers may have changed since the last finished build, and from when on:
     an open or a click is judged anew, something has left a window, or the history begins
     earlier. None where all is computed anew.
--#}
+#}
 with
 
 profiles as (

@@ -120,8 +120,8 @@ addressed as (
     {%- endif %}
 ),
 
--- What may have been the first to say that there is somebody: it moves where the history
--- begins.
+-- What may have been the first to say that there is somebody: it moves where the
+-- history begins.
 introductions as (
     select * from contacts
     union all

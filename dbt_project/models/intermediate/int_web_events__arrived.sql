@@ -1,4 +1,4 @@
-{#- The events that the last finished build has not seen; none where nothing continues. -#}
+{#- Events that the last finished build has not seen; none where nothing continues. -#}
 with
 
 events as (

@@ -1,5 +1,6 @@
 {#- Written like int_email_events__repeated. -#}
-{%- set arrived, all = ref('int_web_events__arrived'), ref('int_web_events__hashed') %}
+{%- set arrived = ref('int_web_events__arrived') -%}
+{%- set all = ref('int_web_events__hashed') %}
 with
 
 events as (

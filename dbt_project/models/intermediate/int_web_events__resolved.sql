@@ -16,24 +16,22 @@
     'category', 'device_type', 'country', 'region', 'city', 'quantity', 'unit_price',
     'occurred_at', 'known_from', 'content_hash', 'id_hash',
 ] -%}
-{%- set arrived, all = ref('int_web_events__arrived'), ref('int_web_events__hashed') %}
+{%- set arrived = ref('int_web_events__arrived') -%}
+{%- set all = ref('int_web_events__hashed') -%}
+{%- set contested = ref('int_web_events__contested') %}
 with
 
 repeated as (
     select * from {{ ref('int_web_events__repeated') }}
 ),
 
-contested as (
-    select * from {{ ref('int_web_events__contested') }}
-),
-
 single_events as (
-    {{ without_copies(arrived_or_all(arrived, all), 'repeated', 'contested') }}
+    {{ without_copies(arrived_or_all(arrived, all), 'repeated', contested) }}
 ),
 
 copied_events as (
     select * from {{ ref('int_web_events__copied') }}
-    where {{ is_touched('content_hash', ref('int_web_events__contested')) }}
+    where {{ is_touched('content_hash', contested) }}
 ),
 
 numbered_by_content as (
