@@ -30,6 +30,9 @@ from dbt.cli.main import dbtRunner
 
 from tests.dbt_project.building import CATALOG, ROOT, environment
 
+# Naive times are UTC here.
+BUILT_AT = datetime(2025, 12, 31)  # noqa: DTZ001
+
 
 @dataclass(frozen=True)
 class Warehouse:
@@ -107,8 +110,9 @@ class _Unconnected:
 
     def execute(self, sql: str, *_: Any, **__: Any) -> tuple[AdapterResponse, agate.Table]:
         self.statements.append(sql)
-        # A hook asks how many rows there are of something: of builds that it can go on from.
-        return AdapterResponse("OK"), agate.Table([[int(self.is_built)]], ["answer"])
+        # How many builds there are that one can go on from, or since when.
+        answer = BUILT_AT if self.is_built and "count(*)" not in sql else int(self.is_built)
+        return AdapterResponse("OK"), agate.Table([[answer]], ["answer"])
 
 
 class _ClosedLine:
