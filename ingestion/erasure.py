@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -45,13 +45,15 @@ class Erased:
 
     `addresses` are those that nobody had asked about before, `rows` counts by table, `files` are
     the landing files, as the ledger names them, whose rows were taken out: they still name
-    somebody. The normalised addresses, of those too who came back, are in the temporary table
+    somebody. `loaded_from` is when the earliest of these rows was loaded, None where that is not
+    known of all. The normalised addresses, of those too who came back, are in the temporary table
     `erased_addresses (email)` of the connection, for the tables that were made of the raw ones.
     """
 
     addresses: int
     rows: Mapping[str, int]
     files: tuple[str, ...]
+    loaded_from: datetime | None = field(default=None, compare=False)
 
 
 def normalise(column: str) -> str:
@@ -91,17 +93,33 @@ def erase(
     _find_ties(connection, unchecked, as_of=as_of, erased_at=erased_at)
     rows: dict[str, int] = {}
     files: set[str] = set()
+    loaded: list[datetime | None] = []
     for table in TABLES.values():
         condition = _make_condition(connection, table)
         if condition is None:
             continue
-        gone = f"select _file as path, count(*) as deleted from {qualify(table)} where {condition}"
-        connection.execute(f"create or replace temp table gone as {gone} group by _file")
+        connection.execute(
+            f"""
+            create or replace temp table gone as
+            select
+                _file as path,
+                count(*) as deleted,
+                case when count(_loaded_at) = count(*) then min(_loaded_at) end as loaded_from
+            from {qualify(table)} where {condition} group by _file
+            """
+        )
+        loaded += [at for (at,) in connection.execute("select loaded_from from gone").fetchall()]
         connection.execute(f"delete from {qualify(table)} where {condition}")
         rows[table.name] = _count_off(connection, "rows_loaded", table.name, files)
     rows[REJECTED_ROWS.name] = _delete_rejected(connection, files)
     _mark_checked(connection)
-    return Erased(addresses, {t: n for t, n in rows.items() if n}, tuple(sorted(files)))
+    known = [at for at in loaded if at is not None]
+    return Erased(
+        addresses,
+        {t: n for t, n in rows.items() if n},
+        tuple(sorted(files)),
+        min(known, default=None) if len(known) == len(loaded) else None,
+    )
 
 
 def is_known(connection: duckdb.DuckDBPyConnection, email: str) -> bool:

@@ -47,7 +47,7 @@ def forget(
         if erased.rows:
             _find_profiles(connection, profile_key)
             _purge_derived(connection)
-            _let_all_be_built_anew(connection)
+            _let_all_be_built_anew(connection, erased)
             ledger.note_erased(connection, erased_at)
             _demand_rewrite(connection)
     except BaseException:
@@ -122,16 +122,24 @@ def _purge_derived(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(f"delete from {quote(schema)}.{quote(table)} where {named}")
 
 
-def _let_all_be_built_anew(connection: duckdb.DuckDBPyConnection) -> None:
+def _let_all_be_built_anew(connection: duckdb.DuckDBPyConnection, erased: Erased) -> None:
     """Let the next build start from nothing: what was tied to the erased is other people's too.
 
-    A visitor's events, say, or a contact that has had two addresses. dbt reads the reason.
+    A visitor's events, say, or a contact that has had two addresses. dbt reads the reason. Rows
+    that no build has seen leave no trace: somebody who was erased long ago may be in every nightly
+    export.
     """
     there = connection.execute(
         "select 1 from duckdb_tables() where database_name = current_database()"
         " and schema_name = 'intermediate' and table_name = 'build_states'"
     ).fetchone()
-    if there:
+    if not there:
+        return
+    ((began_at,),) = connection.execute(
+        "select max(began_at) from intermediate.build_states"
+    ).fetchall()
+    is_new = erased.loaded_from and began_at and erased.loaded_from > began_at
+    if erased.addresses or not is_new:
         connection.execute(
             "update intermediate.build_states"
             " set is_finished = false, rebuild_reason = 'people were erased'"

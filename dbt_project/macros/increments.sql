@@ -433,6 +433,10 @@
     {%- if crowded is not none -%}
         {%- do return('most rows of raw.' ~ crowded ~ ' are new') -%}
     {%- endif -%}
+    {#- Contacts, orders and visitors of theirs are nobody's from now on. -#}
+    {%- if erased_come_again(compared) -%}
+        {%- do return('rows of somebody who was erased have come') -%}
+    {%- endif -%}
     {#- Whom a request is about, and who else was tied to them, is not in what has arrived. -#}
     {%- if run_query(
         'select count(*) from ' ~ source_relation('erasure_requests')
@@ -444,6 +448,40 @@
         {%- do return('somebody asked to be erased') -%}
     {%- endif -%}
     {%- do return(none) -%}
+{% endmacro %}
+
+
+{# The loader lets none of them in; another may. #}
+{% macro erased_come_again(compared) %}
+    {%- set requests = model_relation('stg_crm__erasure_requests') -%}
+    {%- set erased = 'select email from ' ~ requests ~ ' where requested_at <= ' ~ as_of() -%}
+    {%- if run_query('select count(*) from (' ~ erased ~ ') as erased')[0][0] == 0 -%}
+        {%- do return(false) -%}
+    {%- endif -%}
+    {%- for table, staging, email, times in [
+        ('contacts', 'stg_crm__contacts', 'email', ['updated_at']),
+        ('orders', 'stg_commerce__orders', 'email', ['ordered_at', 'updated_at']),
+        ('web_events', 'stg_web__events', normalise_email('written_email'), ['occurred_at']),
+    ] -%}
+        {%- set has_come = [] -%}
+        {%- for time in times -%}
+            {%- do has_come.append(
+                '(' ~ time ~ ' > ' ~ last_as_of() ~ ' and ' ~ time ~ ' <= ' ~ as_of() ~ ')'
+            ) -%}
+        {%- endfor -%}
+        {%- do has_come.append(
+            loading_minute('loaded_at') ~ ' in (select loaded_minute from (' ~ compared
+            ~ ') as compared where source_table = ' ~ dbt.string_literal(table)
+            ~ ' and rows_now > rows_then)'
+        ) -%}
+        {%- if run_query(
+            'select count(*) from ' ~ model_relation(staging) ~ ' where (' ~ has_come | join(' or ')
+            ~ ') and ' ~ email ~ ' in (' ~ erased ~ ')'
+        )[0][0] > 0 -%}
+            {%- do return(true) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- do return(false) -%}
 {% endmacro %}
 
 

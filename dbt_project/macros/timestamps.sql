@@ -3,6 +3,15 @@
 {%- endmacro %}
 
 
+{# Where windows that end at a cutoff begin: made once for it, not for each event in them. #}
+{% macro window_beginnings(cutoff, windows) -%}
+    {%- for days in windows %}
+    {{ timestamp_add('hour', -24 * days, cutoff) }} as last_{{ days }}_days_begin
+    {{- ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+
 {% macro days_between(earlier, later) -%}
     {{ quotient(
         '(' ~ epoch_microseconds(later) ~ ' - ' ~ epoch_microseconds(earlier) ~ ')',

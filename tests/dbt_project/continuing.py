@@ -177,7 +177,37 @@ def _begin(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> datetime |
             or requested_at > (select max(as_of) from intermediate.build_states)
         """
     ).fetchone()
-    is_anew = before is None or before[0] is None or before[0] > as_of or asked != (0,)
+    erased_again = connection.execute(
+        f"""
+        with erased as (
+            select lower(trim(email)) as email from {RAW_SCHEMA}.erasure_requests
+            where requested_at <= $as_of
+        ),
+
+        rows as (
+            select 'contacts' as source_table, email, updated_at as happened_at, _loaded_at
+            from {RAW_SCHEMA}.contacts
+            union all
+            select 'orders', email, ordered_at, _loaded_at from {RAW_SCHEMA}.orders
+            union all
+            select 'orders', email, updated_at, _loaded_at from {RAW_SCHEMA}.orders
+            union all
+            select 'web_events', email, occurred_at, _loaded_at from {RAW_SCHEMA}.web_events
+        )
+
+        select count(*) from rows
+        where
+            lower(trim(email)) in (from erased)
+            and (
+                (source_table, date_trunc('minute', _loaded_at)) in (from intermediate.arrivals)
+                or happened_at > (select max(as_of) from intermediate.build_states)
+                and happened_at <= $as_of
+            )
+        """,
+        {"as_of": as_of},
+    ).fetchone()
+    goes_on = before is not None and before[0] is not None and before[0] <= as_of
+    is_anew = not goes_on or asked != (0,) or erased_again != (0,)
     if is_anew:
         connection.execute("delete from intermediate.build_states")
     connection.execute("insert into intermediate.build_states values (?, false)", [as_of])

@@ -110,9 +110,9 @@ def planted(project: Project, model: str, old: str, new: str) -> Iterator[None]:
     ("model", "old", "new", "found"),
     [
         (
-            "int_profiles__mailed",
-            "max(occurred_at)",
-            "arg_max(occurred_at, occurred_at)",
+            "int_profiles__browsed",
+            "max(last_visited_at)",
+            "arg_max(last_visited_at, last_visited_at)",
             "function arg_max",
         ),
         ("int_visitors__identified", "left join", "asof left join", "asof join"),

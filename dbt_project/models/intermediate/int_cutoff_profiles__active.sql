@@ -8,11 +8,16 @@
         }
     )
 }}
+-- depends_on: {{ ref('int_cutoff_profiles__due') }}
+-- depends_on: {{ ref('int_cutoffs__listed') }}
 with
 
 cutoffs as (
+    {%- if continues_build() %}
+    select * from {{ ref('int_cutoff_profiles__due') }}
+    {%- else %}
     select * from {{ ref('int_cutoffs__listed') }}
-    where {{ is_touched('cutoff_at', ref('int_cutoff_profiles__due')) }}
+    {%- endif %}
 ),
 
 engagements as (
@@ -61,7 +66,9 @@ final as (
                 activities.superseded_at is null
                 or activities.superseded_at > cutoffs.cutoff_at
             )
-    {{ join_due(ref('int_cutoff_profiles__due'), 'cutoffs', 'activities') }}
+            {%- if continues_build() %}
+            and activities.profile_key = cutoffs.profile_key
+            {%- endif %}
 )
 
 select * from final

@@ -16,7 +16,9 @@
 with
 
 active as (
-    select active.*
+    select
+        active.*,
+        {{ window_beginnings('active.cutoff_at', session_windows) }}
     from {{ ref('int_cutoff_profiles__active') }} as active
     {{ join_due(ref('int_cutoff_profiles__due'), 'active', 'active') }}
 ),
@@ -34,7 +36,7 @@ sessions as (
             case
                 when
                     events.event_type = '{{ event_type }}'
-                    and {{ in_last_days('events.occurred_at', 30, 'active.cutoff_at') }}
+                    and events.occurred_at > active.last_30_days_begin
                     then 1
             end
         ) as {{ measure }}_last_30_days,
@@ -46,9 +48,7 @@ sessions as (
             active.profile_key = events.profile_key
             and events.occurred_at <= active.cutoff_at
             and events.known_from <= active.cutoff_at
-            and {{ in_last_days(
-                'events.occurred_at', session_windows | max, 'active.cutoff_at'
-            ) }}
+            and events.occurred_at > active.last_90_days_begin
     group by active.cutoff_at, active.profile_key, events.session_id
 ),
 
@@ -70,17 +70,43 @@ browsed as (
     group by cutoff_at, profile_key
 ),
 
-last_visits as (
+-- Of a day of which all was known the last visit is kept; only where the cutoff parts what
+-- was known of a day from what was not, its visits are asked one by one.
+visits as (
     select
         active.cutoff_at,
         active.profile_key,
-        max(events.occurred_at) as last_visited_at
+        visited.last_visited_at as visited_at
     from active
+    inner join {{ ref('int_profiles__visited') }} as visited
+        on
+            active.profile_key = visited.profile_key
+            and visited.all_known_from <= active.cutoff_at
+    union all
+    select
+        active.cutoff_at,
+        active.profile_key,
+        events.occurred_at as visited_at
+    from active
+    inner join {{ ref('int_profiles__visited') }} as visited
+        on
+            active.profile_key = visited.profile_key
+            and visited.first_visited_at <= active.cutoff_at
+            and visited.all_known_from > active.cutoff_at
     inner join {{ ref('int_web_events__resolved') }} as events
         on
-            active.profile_key = events.profile_key
+            visited.profile_key = events.profile_key
+            and visited.visited_date = cast(events.occurred_at as date)
             and events.known_from <= active.cutoff_at
-    group by active.cutoff_at, active.profile_key
+),
+
+last_visits as (
+    select
+        cutoff_at,
+        profile_key,
+        max(visited_at) as last_visited_at
+    from visits
+    group by cutoff_at, profile_key
 ),
 
 final as (

@@ -17,6 +17,7 @@ with
 active as (
     select
         active.*,
+        {{ window_beginnings('active.cutoff_at', engagement_windows) }},
         {{ timestamp_add('second', -10, 'active.cutoff_at') }} as settled_at
     from {{ ref('int_cutoff_profiles__active') }} as active
     {{ join_due(ref('int_cutoff_profiles__due'), 'active', 'active') }}
@@ -29,8 +30,7 @@ followed as (
 -- Of one message or link the newest by then stands for all: none is counted twice.
 engagements as (
     select
-        active.cutoff_at,
-        active.profile_key,
+        active.*,
         followed.event_type,
         followed.is_human,
         followed.occurred_at
@@ -40,7 +40,7 @@ engagements as (
             active.profile_key = followed.profile_key
             and followed.occurred_at <= active.settled_at
             and (followed.next_at is null or followed.next_at > active.settled_at)
-            and {{ in_last_days('followed.occurred_at', 365, 'active.cutoff_at') }}
+            and followed.occurred_at > active.last_365_days_begin
 ),
 
 final as (
@@ -56,7 +56,7 @@ final as (
                 when
                     event_type = '{{ event_type }}'
                     and is_human
-                    and {{ in_last_days('occurred_at', days, 'cutoff_at') }}
+                    and occurred_at > last_{{ days }}_days_begin
                     then 1
             end
         ) as {{ measure }}_last_{{ days }}_days,
@@ -69,7 +69,7 @@ final as (
                 when
                     event_type = 'open'
                     and not is_human
-                    and {{ in_last_days('occurred_at', 30, 'cutoff_at') }}
+                    and occurred_at > last_30_days_begin
                     then 1
             end
         ) as emails_opened_by_machines_last_30_days

@@ -13,6 +13,7 @@ with
 active as (
     select
         active.*,
+        {{ window_beginnings('active.cutoff_at', [365]) }},
         {{ timestamp_add('second', -10, 'active.cutoff_at') }} as settled_at
     from {{ ref('int_cutoff_profiles__active') }} as active
     {{ join_due(ref('int_cutoff_profiles__due'), 'active', 'active') }}
@@ -49,7 +50,7 @@ activities as (
         on
             active.profile_key = events.profile_key
             and events.occurred_at <= active.settled_at
-            and {{ in_last_days('events.occurred_at', 365, 'active.cutoff_at') }}
+            and events.occurred_at > active.last_365_days_begin
     union all
     select
         active.cutoff_at,
@@ -64,7 +65,7 @@ activities as (
                 orders.superseded_at is null
                 or orders.superseded_at > active.cutoff_at
             )
-            and {{ in_last_days('orders.ordered_at', 365, 'active.cutoff_at') }}
+            and orders.ordered_at > active.last_365_days_begin
 ),
 
 active_days as (

@@ -13,7 +13,9 @@
 with
 
 active as (
-    select active.*
+    select
+        active.*,
+        {{ window_beginnings('active.cutoff_at', mail_windows + [365]) }}
     from {{ ref('int_cutoff_profiles__active') }} as active
     {{ join_due(ref('int_cutoff_profiles__due'), 'active', 'active') }}
 ),
@@ -34,9 +36,7 @@ mailed as (
         {%- for days in mail_windows %}
         count(
             case
-                when
-                    {{ in_last_days('messages.received_at', days, 'active.cutoff_at') }}
-                    then 1
+                when messages.received_at > active.last_{{ days }}_days_begin then 1
             end
         ) as emails_received_last_{{ days }}_days,
         {%- endfor %}
@@ -66,7 +66,7 @@ refused as (
         on
             active.profile_key = refusals.profile_key
             and refusals.occurred_at <= active.cutoff_at
-            and {{ in_last_days('refusals.occurred_at', 365, 'active.cutoff_at') }}
+            and refusals.occurred_at > active.last_365_days_begin
     group by active.cutoff_at, active.profile_key
 ),
 

@@ -5,10 +5,6 @@ profiles as (
     select * from {{ ref('int_profiles__resolved') }}
 ),
 
-engagements as (
-    select * from {{ ref('int_engagements__collapsed') }}
-),
-
 rules as (
     select * from {{ ref('int_tier_rules__pivoted') }}
 ),
@@ -19,14 +15,14 @@ ever as (
         max(last_human_at) as last_engaged_at,
         max(case when event_type = 'open' then last_machine_at end)
             as last_machine_open_at
-    from engagements
+    from {{ ref('int_engagements__collapsed') }}
     group by profile_key
 ),
 
 -- What is in no window is not asked which windows it is in.
 recent as (
     select engagements.*
-    from engagements
+    from {{ ref('int_engagements__collapsed') }} as engagements
     cross join rules
     where
         {{ in_last_days('engagements.last_at', windows | max) }}

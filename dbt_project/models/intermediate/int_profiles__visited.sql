@@ -27,6 +27,7 @@ final as (
         -- Not a visit before a log-in: then nobody could tell whose it was.
         min(case when known_from = occurred_at then occurred_at end)
             as first_known_visit_at,
+        max(known_from) as all_known_from,
         max(occurred_at) as last_visited_at,
         max(case when event_type = 'add_to_cart' then occurred_at end)
             as last_add_to_cart_at

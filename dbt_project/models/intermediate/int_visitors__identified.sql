@@ -2,7 +2,7 @@
     config(
         materialized='incremental',
         incremental_strategy=continued_strategy(),
-        unique_key=['anonymous_id']
+        meta={'replaces': {'anonymous_id': 'int_visitors__written'}}
     )
 }}
 with

@@ -41,9 +41,9 @@ standing as (
         profile_key,
         {%- for tier, prefix in tiers_with_a_rule() %}
         -sum(opened_{{ prefix }}_change) as opened_{{ prefix }},
-        -sum(clicked_{{ prefix }}_change) as clicked_{{ prefix }},
+        -sum(clicked_{{ prefix }}_change) as clicked_{{ prefix }}
+        {{- "," if not loop.last }}
         {%- endfor %}
-        count(*) as tier_changes
     from tier_changes
     group by profile_key
 ),
