@@ -5,9 +5,9 @@
 #}
 
 
-{# Where a build goes on, what has arrived stands for all. #}
-{% macro arrived_or_all(arrived, all) %}
-    {%- do return(arrived if continues_build() else all) -%}
+{# Where a build goes on, what is computed anew stands for all. #}
+{% macro anew_or_all(anew, all) %}
+    {%- do return(anew if continues_build() else all) -%}
 {% endmacro %}
 
 

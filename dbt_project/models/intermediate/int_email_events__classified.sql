@@ -5,13 +5,13 @@
         meta={'replaces': {'message_hash': 'int_messages__touched'}}
     )
 }}
+{%- set touched = ref('int_email_events__touched') -%}
+{%- set all = ref('int_email_events__deduplicated') %}
 with
 
 engagements as (
-    select * from {{ ref('int_email_events__deduplicated') }}
-    where
-        event_type in ('open', 'click')
-        and {{ is_touched('message_hash', ref('int_messages__touched')) }}
+    select * from {{ anew_or_all(touched, all) }}
+    where event_type in ('open', 'click')
 ),
 
 messages as (
@@ -41,8 +41,7 @@ machine_user_agents as (
 
 message_clicks as (
     select
-        profile_key,
-        message_id,
+        message_hash,
         url,
         occurred_at
     from engagements
@@ -51,14 +50,10 @@ message_clicks as (
 
 fast_clicks as (
     select distinct
-        message_clicks.profile_key,
-        message_clicks.message_id,
+        message_clicks.message_hash,
         message_clicks.occurred_at
     from message_clicks
-    inner join messages
-        on
-            message_clicks.profile_key = messages.profile_key
-            and message_clicks.message_id = messages.message_id
+    inner join messages on message_clicks.message_hash = messages.message_hash
     where
         message_clicks.occurred_at >= messages.delivered_at
         and message_clicks.occurred_at < messages.too_fast_until
@@ -66,11 +61,9 @@ fast_clicks as (
 
 -- Only a message with clicks on three links can hold a burst.
 suspect_messages as (
-    select
-        profile_key,
-        message_id
+    select message_hash
     from message_clicks
-    group by profile_key, message_id
+    group by message_hash
     having count(distinct url) >= 3
 ),
 
@@ -78,9 +71,7 @@ suspect_clicks as (
     select message_clicks.*
     from message_clicks
     inner join suspect_messages
-        on
-            message_clicks.profile_key = suspect_messages.profile_key
-            and message_clicks.message_id = suspect_messages.message_id
+        on message_clicks.message_hash = suspect_messages.message_hash
 ),
 
 -- A span of 10 s begins in one slot of the clock and ends in it or in the next. Joined
@@ -107,8 +98,7 @@ reachable_clicks as (
 -- A span that holds a burst can be moved until it begins with one of its clicks.
 spans as (
     select distinct
-        profile_key,
-        message_id,
+        message_hash,
         slot,
         occurred_at as begins_at,
         {{ timestamp_add('second', 10, 'occurred_at') }} as ends_at
@@ -117,21 +107,18 @@ spans as (
 
 bursts as (
     select
-        spans.profile_key,
-        spans.message_id,
+        spans.message_hash,
         spans.slot,
         spans.begins_at,
         spans.ends_at
     from spans
     inner join reachable_clicks
         on
-            spans.profile_key = reachable_clicks.profile_key
-            and spans.message_id = reachable_clicks.message_id
+            spans.message_hash = reachable_clicks.message_hash
             and spans.slot = reachable_clicks.span_slot
             and reachable_clicks.occurred_at between spans.begins_at and spans.ends_at
     group by
-        spans.profile_key,
-        spans.message_id,
+        spans.message_hash,
         spans.slot,
         spans.begins_at,
         spans.ends_at
@@ -140,14 +127,12 @@ bursts as (
 
 burst_clicks as (
     select distinct
-        reachable_clicks.profile_key,
-        reachable_clicks.message_id,
+        reachable_clicks.message_hash,
         reachable_clicks.occurred_at
     from reachable_clicks
     inner join bursts
         on
-            reachable_clicks.profile_key = bursts.profile_key
-            and reachable_clicks.message_id = bursts.message_id
+            reachable_clicks.message_hash = bursts.message_hash
             and reachable_clicks.span_slot = bursts.slot
             and reachable_clicks.occurred_at between bursts.begins_at and bursts.ends_at
 ),
@@ -163,8 +148,8 @@ reasoned as (
         case
             when engagements.is_flagged then 'provider_flag'
             when machine_user_agents.user_agent is not null then 'user_agent'
-            when fast_clicks.message_id is not null then 'too_fast'
-            when burst_clicks.message_id is not null then 'burst'
+            when fast_clicks.message_hash is not null then 'too_fast'
+            when burst_clicks.message_hash is not null then 'burst'
         end as machine_reason
     from engagements
     left join machine_user_agents
@@ -172,14 +157,12 @@ reasoned as (
     left join fast_clicks
         on
             engagements.event_type = 'click'
-            and engagements.profile_key = fast_clicks.profile_key
-            and engagements.message_id = fast_clicks.message_id
+            and engagements.message_hash = fast_clicks.message_hash
             and engagements.occurred_at = fast_clicks.occurred_at
     left join burst_clicks
         on
             engagements.event_type = 'click'
-            and engagements.profile_key = burst_clicks.profile_key
-            and engagements.message_id = burst_clicks.message_id
+            and engagements.message_hash = burst_clicks.message_hash
             and engagements.occurred_at = burst_clicks.occurred_at
 ),
 

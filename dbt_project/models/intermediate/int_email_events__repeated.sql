@@ -9,7 +9,7 @@ events as (
     select
         content_hash,
         id_hash
-    from {{ arrived_or_all(arrived, all) }}
+    from {{ anew_or_all(arrived, all) }}
 ),
 
 final as (

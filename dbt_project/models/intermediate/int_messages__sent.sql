@@ -5,14 +5,13 @@
         meta={'replaces': {'message_hash': 'int_messages__touched'}}
     )
 }}
+{%- set touched = ref('int_email_events__touched') -%}
+{%- set all = ref('int_email_events__deduplicated') %}
 with
 
 events as (
-    select * from {{ ref('int_email_events__deduplicated') }}
-    where
-        event_type in ('sent', 'delivered')
-        and message_id is not null
-        and {{ is_touched('message_hash', ref('int_messages__touched')) }}
+    select * from {{ anew_or_all(touched, all) }}
+    where event_type in ('sent', 'delivered') and message_id is not null
 ),
 
 reported as (

@@ -5,13 +5,13 @@
         meta={'replaces': {'message_hash': 'int_messages__touched'}}
     )
 }}
+{%- set touched = ref('int_email_events__touched') -%}
+{%- set all = ref('int_email_events__deduplicated') %}
 with
 
 events as (
-    select * from {{ ref('int_email_events__deduplicated') }}
-    where
-        {{ is_refusal() }}
-        and {{ is_touched('message_hash', ref('int_messages__touched')) }}
+    select * from {{ anew_or_all(touched, all) }}
+    where {{ is_refusal() }}
 ),
 
 final as (

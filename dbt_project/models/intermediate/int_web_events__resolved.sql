@@ -26,7 +26,7 @@ repeated as (
 ),
 
 single_events as (
-    {{ without_copies(arrived_or_all(arrived, all), 'repeated', contested) }}
+    {{ without_copies(anew_or_all(arrived, all), 'repeated', contested) }}
 ),
 
 copied_events as (
