@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestration.publication import FACTS, name_publication, publish
 from tests.dbt_project.building import CATALOG, Project, landing_of, load_landing
 from tests.dbt_project.continuing import NOTED, Steps, bring, hold_back
 from tests.dbt_project.test_same_rows_same_marts import assert_same, public_rows
@@ -43,12 +44,15 @@ def both_ways(
     as_ofs = [last - one for one in back] + [last]
     continued = 0
     landing = landing_of(world, folder / f"{seed}-{salt}-{len(back)}", seed)
+    published = landing.with_name(f"{landing.name}.duckdb")
     with project.world() as connection:
         load_landing(connection, landing)
         hold_back(connection)
         for batch, as_of in enumerate(as_ofs):
             bring(connection, batch, len(as_ofs), salt)
             continued += not steps.build(connection, as_of)
+            publish(connection, published, as_of=as_of, at=as_of)
+            assert_published(connection, published)
         in_steps = public_rows(project, connection)
     with project.world() as connection:
         load_landing(connection, landing)
@@ -60,6 +64,17 @@ def both_ways(
         in_steps.pop(f"marts.{history}")
     assert_same(at_once, in_steps)
     return continued
+
+
+def assert_published(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> None:
+    """Compare the large tables that readers see with those that are built."""
+    connection.execute(f"attach '{name_publication(warehouse)}' as published (read_only)")
+    for schema, table in FACTS:
+        name = f"{schema}.{table}"
+        both = (f"(from {name} except all from published.{name})",
+                f"(from published.{name} except all from {name})")  # fmt: skip
+        assert connection.execute(" union all ".join(both)).fetchall() == [], name
+    connection.execute("detach published")
 
 
 def check(project: Project, steps: Steps, folder: Path, examples: int) -> None:
