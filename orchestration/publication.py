@@ -7,8 +7,8 @@ one a day, which are named after their content: what did not change keeps its fi
 ever written to. What an earlier publication refers to stays for a while, for those who have it
 open.
 
-Builds note which rows they change (`dbt_project/macros/changes.sql`). Only files whose days are
-among them are looked at; of the others it is on record in the warehouse which they were.
+Builds and scoring note which rows they change (`dbt_project/macros/changes.sql`). Only files whose
+days are among them are looked at; of the others it is on record in the warehouse which they were.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class Fact:
     settles: timedelta | None = None
 
 
+# The history of scores grows by everybody with each run.
+SCORES = "ml.scores"
 # How long after a mail an open of it counts, see ftr_open_propensity.
 _OPENS_COUNT_FOR = timedelta(hours=72)
 
@@ -66,6 +68,7 @@ FACTS: Mapping[tuple[str, str], Fact] = {
         },
         settles=_OPENS_COUNT_FOR,
     ),
+    ("ml", "scores"): Fact("scored_at", {SCORES: timedelta(0)}),
 }
 _SCHEMAS = ("marts", "ml", "sync")
 _RECORD = "publication.json"
@@ -172,6 +175,17 @@ def publish(
         files_compared=sum(fact.compared for fact in facts.values()),
         files_written=sum(fact.written for fact in facts.values()),
     )
+
+
+def note_change(connection: duckdb.DuckDBPyConnection, name: str, instant: datetime) -> None:
+    """Note that rows of an instant have changed, as dbt does of the models that it builds.
+
+    Commits nothing. Where nobody notes anything, the next publication looks at all rows.
+    """
+    if _has_table(connection, _CHANGES):
+        connection.execute(
+            f"insert into {_CHANGES} (model, happened_at) values (?, ?)", [name, instant]
+        )
 
 
 def forget_files(connection: duckdb.DuckDBPyConnection) -> None:

@@ -70,6 +70,9 @@ def assert_published(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> 
     """Compare the large tables that readers see with those that are built."""
     connection.execute(f"attach '{name_publication(warehouse)}' as published (read_only)")
     for schema, table in FACTS:
+        if schema == "ml":
+            # Nothing is scored here.
+            continue
         name = f"{schema}.{table}"
         both = (f"(from {name} except all from published.{name})",
                 f"(from published.{name} except all from {name})")  # fmt: skip

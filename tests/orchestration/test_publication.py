@@ -14,7 +14,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.publication import Publication, name_publication, publish, published_at
+from orchestration.publication import (
+    SCORES,
+    Publication,
+    name_publication,
+    note_change,
+    publish,
+    published_at,
+)
 from tests.orchestration import shop
 from tests.orchestration.checkout import ROOT, Place
 
@@ -169,6 +176,25 @@ def test_features_of_opens_change_before_the_open_and_when_its_time_is_over(
     # The 21st to the 24th and the 27th; of events there is none on the 24th.
     assert published.files_compared == 4 + 1
     assert publish_at(warehouse, noon + timedelta(days=1)).files_compared == 2
+
+
+def test_scores_of_earlier_days_keep_their_files(warehouse: Path) -> None:
+    note(warehouse, "null")
+    do(
+        warehouse,
+        "create schema ml;"
+        "create table ml.scores as select 'ada' as profile_id, day::timestamp as scored_at"
+        " from (values ('2026-02-28'), ('2026-03-01')) as days (day)",
+    )
+    publish_at(warehouse, MONDAY)
+    do(warehouse, "insert into ml.scores values ('ada', '2026-03-02')")
+    with duckdb.connect(str(warehouse)) as connection:
+        note_change(connection, SCORES, MONDAY)
+
+    again = publish_at(warehouse, MONDAY)
+
+    assert (again.files, again.files_compared, again.files_written) == (5, 1, 1)
+    assert read(warehouse, "select count(*) from ml.scores") == [(3,)]
 
 
 def test_the_same_rows_in_another_order_are_no_change(warehouse: Path) -> None:
