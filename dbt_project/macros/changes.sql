@@ -104,7 +104,7 @@
     {%- for name, (instant, models) in narrowed_relations().items()
         if name not in noted_models() -%}
         {%- set parts = {} -%}
-        {%- do add_with_ancestors(parts, 'model.' ~ project_name ~ '.' ~ name) -%}
+        {%- do add_view(parts, 'model.' ~ project_name ~ '.' ~ name) -%}
         {%- set made_with = dbt.string_literal(local_md5(tojson(parts))) -%}
         {%- set views = build_record('view_code') -%}
         {%- if run_query(
@@ -121,28 +121,41 @@
 {% endmacro %}
 
 
+{# Adds the checksums of a view, of its macros and of the views that it reads. #}
+{% macro add_view(parts, unique_id) %}
+    {%- set node = graph.nodes[unique_id] -%}
+    {%- do parts.update({node.name: node.checksum.checksum}) -%}
+    {%- for macro in node.depends_on.macros -%}
+        {%- do add_macro(parts, macro) -%}
+    {%- endfor -%}
+    {%- for parent in node.depends_on.nodes
+        if graph.nodes[parent].config.materialized == 'view' -%}
+        {%- do add_view(parts, parent) -%}
+    {%- endfor -%}
+{% endmacro %}
+
+
 {#
     What of a relation a test has to look at: all of it, or what this build has changed,
     where the same test has passed for all that was there before. With `same`, also those
     rows that share the columns with a changed one.
 #}
 {% macro tested_part(relation, same=none) -%}
-    {%- set instants = changed_instants(relation.identifier) -%}
-    {%- if instants is none -%}
+    {%- set changed = changed_instants(relation.identifier) -%}
+    {%- if changed is none -%}
     {{ relation }}
     {%- else -%}
     {%- set instant = narrowed_relations()[relation.identifier][0] -%}
-    {%- set changed = instant ~ ' in (' ~ instants ~ ')' -%}
     (
         select tested.* from {{ relation }} as tested
         where
             {%- if not same or same == [instant] %}
-            tested.{{ changed }}
+            {{ changed.replace('?', 'tested.' ~ instant) }}
             {%- else %}
             exists (
                 select 1 from {{ relation }} as changed
                 where
-                    changed.{{ changed }}
+                    {{ changed.replace('?', 'changed.' ~ instant) }}
                     {%- for column in same %}
                     and changed.{{ column }} is not distinct from tested.{{ column }}
                     {%- endfor %}
@@ -153,7 +166,11 @@
 {%- endmacro %}
 
 
-{# A query for the instants at which this build has changed rows, or none: test them all. #}
+{#
+    The condition that this build has changed rows of an instant, for which a question mark
+    stands, or none: test them all. Bounds that are written out reach every table that a
+    view reads.
+#}
 {% macro changed_instants(name) %}
     {%- if not execute or flags.WHICH != 'build' or name not in narrowed_relations() -%}
         {%- do return(none) -%}
@@ -166,12 +183,19 @@
             noted.began_at = {{ timestamp_literal(started_at()) }}
             and noted.model in ('{{ narrowed_relations()[name][1] | join("', '") }}')
     {%- endset -%}
-    {%- if run_query(
-        'select count(*) from (' ~ noted ~ ') as noted where happened_at is null'
-    )[0][0] > 0 -%}
+    {%- set rows, instants, first, last = run_query(
+        'select count(*), count(happened_at), min(happened_at), max(happened_at) from ('
+        ~ noted ~ ') as noted'
+    )[0].values() -%}
+    {%- if rows > instants -%}
         {%- do return(none) -%}
+    {%- elif rows == 0 -%}
+        {%- do return('false') -%}
     {%- endif -%}
-    {%- do return(noted) -%}
+    {%- do return(
+        '? between ' ~ timestamp_literal(first) ~ ' and ' ~ timestamp_literal(last)
+        ~ ' and ? in (' ~ noted ~ ')'
+    ) -%}
 {% endmacro %}
 
 
@@ -208,7 +232,7 @@
     {%- set passed = [] -%}
     {%- for result in results
         if result.node.resource_type == 'test' and result.status == 'pass'
-        and result.node.depends_on.macros | select('in', narrowing_tests()) | list -%}
+        and (result.node.attached_node or '').split('.') | last in narrowed_relations() -%}
         {%- do passed.append(
             '(' ~ timestamp_literal(started_at()) ~ ', '
             ~ dbt.string_literal(test_as_it_is(result.node)) ~ ')'
@@ -220,11 +244,4 @@
             ~ ' values ' ~ passed | join(', ')
         ) -%}
     {%- endif -%}
-{% endmacro %}
-
-
-{% macro narrowing_tests() %}
-    {%- do return([
-        'macro.' ~ project_name ~ '.test_key', 'macro.' ~ project_name ~ '.test_known_profile'
-    ]) -%}
 {% endmacro %}
