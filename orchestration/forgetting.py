@@ -18,6 +18,7 @@ from ingestion.erasure import Erased
 from ingestion.schema import prepare
 from ingestion.values import quote, quote_text
 from orchestration.database import flush, open_warehouse
+from orchestration.publication import forget_files
 from reverse_etl import ledger
 
 _REWRITE_DUE = "rewrite_due"
@@ -48,6 +49,7 @@ def forget(
             _find_profiles(connection, profile_key)
             _purge_derived(connection)
             _let_all_be_built_anew(connection, erased)
+            forget_files(connection)
             ledger.note_erased(connection, erased_at)
             _demand_rewrite(connection)
     except BaseException:

@@ -2,18 +2,22 @@
 
 DuckDB lets one process write and locks all others out, so nobody reads the warehouse itself. After
 a build the public tables are written to `<warehouse>.public.duckdb`, which takes the place of the
-one before at once. The large ones are in it as views over Parquet files, one a month, which are
-named after their content: a month that did not change keeps its file, and no file is ever written
-to. What an earlier publication refers to stays for a while, for those who have it open.
+one before at once. The large ones are in it as views over Parquet files, one a month and of late
+one a day, which are named after their content: what did not change keeps its file, and no file is
+ever written to. What an earlier publication refers to stays for a while, for those who have it
+open.
+
+Builds and scoring note which rows they change (`dbt_project/macros/changes.sql`). Only files whose
+days are among them are looked at; of the others it is on record in the warehouse which they were.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +27,48 @@ from ingestion.values import quote, quote_text
 from orchestration.builds import NothingBuilt, find_built_as_of
 from orchestration.database import flush, open_warehouse
 
-# The tables that grow with the events, each with the time that tells the month of a row.
-BY_MONTH: Mapping[tuple[str, str], str] = {
-    ("marts", "fct_email_events"): "occurred_at",
-    ("marts", "fct_web_events"): "occurred_at",
-    ("marts", "ftr_open_propensity"): "sent_at",
+
+@dataclass(frozen=True)
+class Fact:
+    """A table that grows with the events, and when rows of it change.
+
+    `time` is the column that tells the file of a row. `changes` are the models in which a row that
+    changes is noted, each with how long before the noted instant a row of this table may lie that
+    changes with it; None where nothing is noted, and all rows are looked at. What is longer ago
+    than `settles`, at the `as_of`, no longer changes by time.
+    """
+
+    time: str
+    changes: Mapping[str, timedelta] | None = None
+    settles: timedelta | None = None
+
+
+# The history of scores grows by everybody with each run.
+SCORES = "ml.scores"
+# How long after a mail an open of it counts, see ftr_open_propensity.
+_OPENS_COUNT_FOR = timedelta(hours=72)
+
+FACTS: Mapping[tuple[str, str], Fact] = {
+    ("marts", "fct_email_events"): Fact(
+        "occurred_at",
+        {
+            "int_email_events__classified": timedelta(0),
+            "int_email_events__deduplicated": timedelta(0),
+        },
+    ),
+    ("marts", "fct_orders"): Fact("ordered_at"),
+    ("marts", "fct_web_events"): Fact("occurred_at", {"int_web_events__resolved": timedelta(0)}),
+    ("marts", "ftr_churn"): Fact("cutoff_at"),
+    ("marts", "ftr_open_propensity"): Fact(
+        "sent_at",
+        {
+            "int_messages__counted": timedelta(0),
+            "int_messages__sent": timedelta(0),
+            "int_email_events__classified": _OPENS_COUNT_FOR,
+        },
+        settles=_OPENS_COUNT_FOR,
+    ),
+    ("ml", "scores"): Fact("scored_at", {SCORES: timedelta(0)}),
 }
 _SCHEMAS = ("marts", "ml", "sync")
 _RECORD = "publication.json"
@@ -35,16 +76,47 @@ _RECORD = "publication.json"
 _DRAFT = quote("the next publication")
 # How long a file stays that only earlier publications refer to: longer than anybody reads.
 KEEPS = timedelta(days=1)
+# How long after its end a month is still in files of days: what is reported late, or settles by
+# time, then seldom lets a whole month be written anew.
+_MONTH_ENDS_AFTER = timedelta(days=4)
+_CHANGES = "intermediate.changed_rows"
+_FILES = "intermediate.published_files"
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What was published, and how much of it had to be written anew."""
+    """What was published, and how many files of the large tables were looked at and written."""
 
     file: Path
     tables: int
-    months: int
-    months_written: int
+    files: int
+    files_compared: int
+    files_written: int
+
+
+@dataclass(frozen=True, order=True)
+class _Piece:
+    """The days of a table that are in one file: a month or a single one, by its first day."""
+
+    first: date
+    is_month: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.first:%Y-%m}" if self.is_month else f"{self.first:%Y-%m-%d}"
+
+    @classmethod
+    def of(cls, day: date, months_until: date) -> _Piece:
+        return cls(day.replace(day=1), True) if day < months_until else cls(day, False)
+
+
+@dataclass
+class _Written:
+    """The files of a table, and what it took to know them."""
+
+    paths: dict[_Piece, Path] = field(default_factory=dict)
+    compared: int = 0
+    written: int = 0
 
 
 def name_publication(warehouse: Path) -> Path:
@@ -72,19 +144,17 @@ def publish(
     connection.execute(f"attach {quote_text(str(draft))} as {_DRAFT}")
     try:
         tables = _list_tables(connection)
-        used: list[Path] = []
-        written = 0
+        facts: dict[str, _Written] = {}
         for schema, table in tables:
             connection.execute(f"create schema if not exists {_DRAFT}.{quote(schema)}")
             source = f"{quote(schema)}.{quote(table)}"
-            column = BY_MONTH.get((schema, table))
-            if column is None:
+            fact = FACTS.get((schema, table))
+            if fact is None:
                 connection.execute(f"create table {_DRAFT}.{source} as from {source}")
                 continue
-            months = list(_write_months(connection, source, column, folder / f"{schema}.{table}"))
-            written += sum(is_new for _, is_new in months)
-            used += [path for path, _ in months]
-            _define(connection, source, [path for path, _ in months])
+            name = f"{schema}.{table}"
+            facts[name] = _write(connection, source, fact, folder / name, as_of)
+            _define(connection, source, facts[name].paths.values())
         connection.execute(
             f"create table {_DRAFT}.main.publication as"
             " select $as_of::timestamp as as_of, $at::timestamp as published_at",
@@ -95,8 +165,36 @@ def publish(
     flush(draft)
     draft.replace(file)
     flush(file.parent)
+    _remember(connection, facts, as_of)
+    used = [path for fact in facts.values() for path in fact.paths.values()]
     _clean(folder, used, at, keeps)
-    return Publication(file, len(tables), len(used), written)
+    return Publication(
+        file,
+        tables=len(tables),
+        files=len(used),
+        files_compared=sum(fact.compared for fact in facts.values()),
+        files_written=sum(fact.written for fact in facts.values()),
+    )
+
+
+def note_change(connection: duckdb.DuckDBPyConnection, name: str, instant: datetime) -> None:
+    """Note that rows of an instant have changed, as dbt does of the models that it builds.
+
+    Commits nothing. Where nobody notes anything, the next publication looks at all rows.
+    """
+    if _has_table(connection, _CHANGES):
+        connection.execute(
+            f"insert into {_CHANGES} (model, happened_at) values (?, ?)", [name, instant]
+        )
+
+
+def forget_files(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the next publication look at all rows: some have gone that no build has noted.
+
+    Commits nothing.
+    """
+    if _has_table(connection, _FILES):
+        connection.execute(f"delete from {_FILES}")
 
 
 def publish_without_erased(warehouse: Path, at: datetime) -> None:
@@ -152,45 +250,177 @@ def _list_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]
     ).fetchall()
 
 
-def _write_months(
-    connection: duckdb.DuckDBPyConnection, source: str, column: str, folder: Path
-) -> Iterator[tuple[Path, bool]]:
-    """Yield the file of each month of a table, and whether it had to be written.
+def _write(
+    connection: duckdb.DuckDBPyConnection, source: str, fact: Fact, folder: Path, as_of: datetime
+) -> _Written:
+    """Return the files of a table, and write those that are not there.
 
-    A file is named after the month, its rows and a sum of their hashes, whatever their order is.
+    A file is named after its days, its rows and a sum of their hashes, whatever their order is.
     """
     folder.mkdir(exist_ok=True)
-    months = connection.execute(
-        f"""
-        select date_trunc('month', {quote(column)})::timestamp as month, count(*),
-            bit_xor(hash(rows))
-        from {source} as rows group by month order by month
-        """
-    ).fetchall()
-    for month, rows, content in months:
-        path = folder / f"{month:%Y-%m}-{rows}-{content:016x}.parquet"
+    months_until = (as_of - _MONTH_ENDS_AFTER).date().replace(day=1)
+    known = _read_files(connection, folder)
+    # A month that has ended is no longer in files of days.
+    stale = {
+        _Piece.of(piece.first, months_until)
+        for piece, path in known.items()
+        if piece != _Piece.of(piece.first, months_until) or not path.exists()
+    }
+    is_known = known and all(p.first < months_until for p in known if p.is_month)
+    days = _find_changed_days(connection, fact, folder.name, as_of) if is_known else None
+    found = _Written()
+    if days is None:
+        asked = None
+    else:
+        asked = stale | {_Piece.of(day, months_until) for day in days}
+        found.paths = {
+            piece: path
+            for piece, path in known.items()
+            if _Piece.of(piece.first, months_until) not in asked
+        }
+    for piece, rows, content in _compare(connection, source, fact, months_until, asked):
+        found.compared += 1
+        path = folder / f"{piece.name}-{rows}-{content:016x}.parquet"
+        found.paths[piece] = path
         if path.exists():
-            yield path, False
             continue
+        found.written += 1
         draft = path.with_name(f".{path.name}.draft")
         connection.execute(
-            f"""
-            copy (
-                from {source}
-                where
-                    {quote(column)} >= $month
-                    and {quote(column)} < $month + interval 1 month
-            ) to $path (format parquet, compression zstd)
-            """,
-            {"month": month, "path": str(draft)},
+            f"copy (from {source} where {_is_in(fact, piece)}) to $path"
+            " (format parquet, compression zstd)",
+            {"path": str(draft)},
         )
         flush(draft)
         draft.replace(path)
-        yield path, True
-    flush(folder)
+    if found.written:
+        flush(folder)
+    found.paths = dict(sorted(found.paths.items()))
+    return found
 
 
-def _define(connection: duckdb.DuckDBPyConnection, source: str, paths: Sequence[Path]) -> None:
+def _compare(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    fact: Fact,
+    months_until: date,
+    asked: Collection[_Piece] | None,
+) -> list[tuple[_Piece, int, int]]:
+    """Return rows and content of the pieces of a table, or of those that are asked for."""
+    if asked is not None and not asked:
+        return []
+    is_asked = "true" if asked is None else " or ".join(_is_in(fact, p) for p in sorted(asked))
+    time = quote(fact.time)
+    pieces = connection.execute(
+        f"""
+        select
+            (case
+                when {time} < $months_until then date_trunc('month', {time})
+                else date_trunc('day', {time})
+            end)::date as first,
+            count(*),
+            bit_xor(hash(rows))
+        from {source} as rows
+        where {is_asked}
+        group by first
+        order by first
+        """,
+        {"months_until": months_until},
+    ).fetchall()
+    return [(_Piece(first, first < months_until), rows, content) for first, rows, content in pieces]
+
+
+def _is_in(fact: Fact, piece: _Piece) -> str:
+    length = "1 month" if piece.is_month else "1 day"
+    first = f"timestamp '{piece.first}'"
+    time = quote(fact.time)
+    return f"({time} >= {first} and {time} < {first} + interval {length})"
+
+
+def _find_changed_days(
+    connection: duckdb.DuckDBPyConnection, fact: Fact, name: str, as_of: datetime
+) -> set[date] | None:
+    """Return the days of which rows may have changed since what is on record, None for any."""
+    if fact.changes is None or not _has_table(connection, _CHANGES):
+        return None
+    days: set[date] = set()
+    for model, reach in fact.changes.items():
+        for (day,) in connection.execute(
+            f"select distinct happened_at::date from {_CHANGES} where model = $model",
+            {"model": model},
+        ).fetchall():
+            if day is None:
+                return None
+            days |= _list_days(datetime.combine(day, datetime.min.time()) - reach, day)
+    if fact.settles is not None:
+        ((published,),) = connection.execute(
+            f"select min(as_of) from {_FILES} where table_name = $name", {"name": name}
+        ).fetchall()
+        earlier, later = sorted((published, as_of))
+        days |= _list_days(earlier - fact.settles, (later - fact.settles).date())
+    return days
+
+
+def _list_days(since: datetime, until: date) -> set[date]:
+    first = since.date()
+    return {first + timedelta(days=n) for n in range((until - first).days + 1)}
+
+
+def _read_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[_Piece, Path]:
+    """Return which files held a table when it was last published."""
+    if not _has_table(connection, _FILES):
+        return {}
+    return {
+        _Piece(first, is_month): folder / file
+        for first, is_month, file in connection.execute(
+            f"select first_day, is_month, file from {_FILES} where table_name = $name",
+            {"name": folder.name},
+        ).fetchall()
+    }
+
+
+def _remember(
+    connection: duckdb.DuckDBPyConnection, facts: Mapping[str, _Written], as_of: datetime
+) -> None:
+    """Put on record which files the tables are in as they are now, and forget the changes."""
+    connection.execute("create schema if not exists intermediate")
+    connection.begin()
+    try:
+        connection.execute(
+            f"create table if not exists {_FILES} (table_name varchar, first_day date,"
+            " is_month boolean, file varchar, as_of timestamp)"
+        )
+        connection.execute(f"delete from {_FILES}")
+        rows = [
+            (name, piece.first, piece.is_month, path.name, as_of)
+            for name, fact in facts.items()
+            for piece, path in fact.paths.items()
+        ]
+        if rows:
+            places = ", ".join(["(?, ?, ?, ?, ?)"] * len(rows))
+            connection.execute(
+                f"insert into {_FILES} values {places}", [value for row in rows for value in row]
+            )
+        if _has_table(connection, _CHANGES):
+            connection.execute(f"delete from {_CHANGES}")
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _has_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    schema, table = name.split(".")
+    return bool(
+        connection.execute(
+            "select 1 from duckdb_tables() where database_name = current_database()"
+            " and schema_name = $schema and table_name = $table",
+            {"schema": schema, "table": table},
+        ).fetchall()
+    )
+
+
+def _define(connection: duckdb.DuckDBPyConnection, source: str, paths: Collection[Path]) -> None:
     if not paths:
         connection.execute(f"create table {_DRAFT}.{source} as from {source} limit 0")
         return

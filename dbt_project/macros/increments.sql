@@ -32,6 +32,14 @@
         ],
         'built_cutoffs': [('cutoff_at', 'timestamp')],
         'addresses_to_rebuild': [('email', dbt.type_string())],
+        'changed_rows': [
+            ('began_at', 'timestamp'), ('model', dbt.type_string()),
+            ('happened_at', 'timestamp'),
+        ],
+        'passed_tests': [('began_at', 'timestamp'), ('test', dbt.type_string())],
+        'view_code': [
+            ('view_name', dbt.type_string()), ('made_with', dbt.type_string()),
+        ],
     }) -%}
 {% endmacro %}
 
@@ -226,17 +234,15 @@
 {% macro get_incremental_replace_touched_sql(arguments) %}
     {%- set target_relation = arguments.target_relation -%}
     {%- set meta = config.get('meta') or {} -%}
+    {{ note_changed_rows(
+        target_relation,
+        arguments.temp_relation,
+        arguments.dest_columns | map(attribute='quoted') | join(', '),
+    ) }}
     {%- for columns, listed in (meta.get('replaces') or {}).items() %}
     delete from {{ target_relation }} as kept
     using {{ model_relation(listed) }} as touched
-    where
-        {%- for column in columns.split(', ') %}
-        kept.{{ column }} = touched.{{ column }}
-        {{- ' and' if not loop.last }}
-        {%- endfor %}
-        {%- if meta.get('since') %}
-        and (kept.{{ meta.since }} is null or kept.{{ meta.since }} >= touched.changed_from)
-        {%- endif %};
+    where {{ is_replaced(columns, meta.get('since')) }};
     {%- endfor %}
     {%- for column, listed in (meta.get('keeps') or {}).items() %}
     delete from {{ target_relation }}
@@ -257,6 +263,18 @@
         target_relation, arguments.temp_relation, arguments.dest_columns
     ) }}
 {% endmacro %}
+
+
+{# Of a row `kept`, that a row of a list, `touched`, lets it be computed anew. #}
+{% macro is_replaced(columns, since=none) -%}
+    {%- for column in columns.split(', ') -%}
+        kept.{{ column }} = touched.{{ column }}
+        {{- ' and ' if not loop.last }}
+    {%- endfor -%}
+    {%- if since %}
+        and (kept.{{ since }} is null or kept.{{ since }} >= touched.changed_from)
+    {%- endif -%}
+{%- endmacro %}
 
 
 {#
@@ -325,7 +343,10 @@
                 ~ ' select source_table, loaded_minute from (' ~ compared_rows() ~ ') as compared'
                 ~ ' where rows_now > rows_then'
             ) -%}
+        {%- else -%}
+            {%- do note_all_changed(noted_models()) -%}
         {%- endif -%}
+        {%- do note_changed_code() -%}
     {%- endif -%}
 {% endmacro %}
 
@@ -558,6 +579,7 @@
                 ~ ' values ' ~ built | join(', ')
             ) -%}
         {%- endif -%}
+        {%- do note_passed_tests(results) -%}
         {%- set wanted = graph.nodes.values()
             | selectattr('resource_type', 'equalto', 'model') | list | length -%}
         {%- set done = run_query(
@@ -569,7 +591,7 @@
             {%- do run_query(
                 'update ' ~ states ~ ' set is_finished = true where began_at = ' ~ began_at
             ) -%}
-            {%- for name in ['build_states', 'build_rows', 'built_models'] -%}
+            {%- for name in ['build_states', 'build_rows', 'built_models', 'passed_tests'] -%}
                 {%- do run_query(
                     'delete from ' ~ build_record(name) ~ ' where began_at <> ' ~ began_at
                 ) -%}

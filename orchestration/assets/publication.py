@@ -40,7 +40,8 @@ def publication(
         metadata={
             "file": dg.MetadataValue.path(published.file),
             "tables": published.tables,
-            "months": published.months,
-            "months written anew": published.months_written,
+            "files": published.files,
+            "files compared": published.files_compared,
+            "files written anew": published.files_written,
         }
     )

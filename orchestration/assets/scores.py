@@ -18,6 +18,7 @@ from orchestration.assets.models import model_key
 from orchestration.builds import find_built_as_of
 from orchestration.charts import draw_calibration, draw_learning_curve, embed
 from orchestration.progress import Report
+from orchestration.publication import SCORES, note_change
 from orchestration.warehouse import Warehouse
 
 GROUP = "ml"
@@ -120,6 +121,8 @@ def profile_scores(
     counts: dict[str, int] = {}
     with warehouse.connect() as connection:
         scores.prepare(connection)
+        # Beforehand: a run that is killed in between has changed some.
+        note_change(connection, SCORES, warehouse.instant)
         for target in _TARGETS:
             champion = registry.champion(target.name)
             if champion is None:

@@ -24,6 +24,14 @@ NOBODYS_LAST_AS_OF = datetime(2001, 1, 2, 3, 4, 5, 678901)  # noqa: DTZ001
 NOBODYS_AS_OF = datetime(2001, 2, 3, 4, 5, 6, 789012)  # noqa: DTZ001
 # The first minute of loading that dbt writes out where nothing has arrived: too late for any row.
 NEVER = datetime(9999, 12, 31)  # noqa: DTZ001
+NOTED = {
+    "int_email_events__classified": "occurred_at",
+    "int_email_events__deduplicated": "occurred_at",
+    "int_messages__counted": "sent_at",
+    "int_messages__sent": "sent_at",
+    "int_web_events__resolved": "occurred_at",
+}
+"""The models of which a publication wants to know when rows changed, with the column that tells."""
 CONTINUED = ("email_events", "web_events", "orders", "contacts", "consents", "erasure_requests")
 """The raw tables whose rows a build tells apart by their time of loading."""
 
@@ -78,6 +86,9 @@ def _continuing(node: Any) -> Statement:
     meta = node.config.meta
     listed = {name: f'"{CATALOG}".intermediate.{name}' for name in _listing(meta)}
     sql = [f"create or replace temp table computed as ({node.compiled_code})"]
+    instant = NOTED.get(node.name)
+    if instant is not None:
+        sql.append(f"create or replace temp table before as from {relation}")
     sql += [
         f"delete from {relation} as kept using {listed[name]} as touched where {_same(columns)}"
         + _since(meta.get("since"))
@@ -96,6 +107,12 @@ def _continuing(node: Any) -> Statement:
             f"delete from {relation} as kept where exists (select 1 from computed where {same})"
         )
     sql.append(f"insert into {relation} by name select * from computed")
+    if instant is not None:
+        sql.append(
+            f"insert into intermediate.changed_rows select '{node.name}', {instant} from"
+            f" ((from before except all from {relation})"
+            f" union all (from {relation} except all from before)) group by all"
+        )
     return Statement(made.model, made.parents, ";\n".join(sql))
 
 
@@ -147,6 +164,8 @@ def _begin(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> datetime |
             (source_table varchar, loaded_minute timestamp);
         create table if not exists intermediate.addresses_to_rebuild (email varchar);
         create table if not exists intermediate.built_cutoffs (cutoff_at timestamp);
+        create table if not exists intermediate.changed_rows
+            (model varchar, happened_at timestamp);
         create or replace temp table rows_now
             (source_table varchar, loaded_minute timestamp, row_count bigint);
         """
@@ -210,6 +229,8 @@ def _begin(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> datetime |
     is_anew = not goes_on or asked != (0,) or erased_again != (0,)
     if is_anew:
         connection.execute("delete from intermediate.build_states")
+        for model in NOTED:
+            connection.execute("insert into intermediate.changed_rows values (?, null)", [model])
     connection.execute("insert into intermediate.build_states values (?, false)", [as_of])
     return None if is_anew or before is None else before[0]
 

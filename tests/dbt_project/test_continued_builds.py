@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestration.publication import FACTS, name_publication, publish
 from tests.dbt_project.building import CATALOG, Project, landing_of, load_landing
-from tests.dbt_project.continuing import Steps, bring, hold_back
+from tests.dbt_project.continuing import NOTED, Steps, bring, hold_back
 from tests.dbt_project.test_same_rows_same_marts import assert_same, public_rows
 from tests.oracle.worlds import random_world
 
@@ -43,12 +44,15 @@ def both_ways(
     as_ofs = [last - one for one in back] + [last]
     continued = 0
     landing = landing_of(world, folder / f"{seed}-{salt}-{len(back)}", seed)
+    published = landing.with_name(f"{landing.name}.duckdb")
     with project.world() as connection:
         load_landing(connection, landing)
         hold_back(connection)
         for batch, as_of in enumerate(as_ofs):
             bring(connection, batch, len(as_ofs), salt)
             continued += not steps.build(connection, as_of)
+            publish(connection, published, as_of=as_of, at=as_of)
+            assert_published(connection, published)
         in_steps = public_rows(project, connection)
     with project.world() as connection:
         load_landing(connection, landing)
@@ -60,6 +64,20 @@ def both_ways(
         in_steps.pop(f"marts.{history}")
     assert_same(at_once, in_steps)
     return continued
+
+
+def assert_published(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> None:
+    """Compare the large tables that readers see with those that are built."""
+    connection.execute(f"attach '{name_publication(warehouse)}' as published (read_only)")
+    for schema, table in FACTS:
+        if schema == "ml":
+            # Nothing is scored here.
+            continue
+        name = f"{schema}.{table}"
+        both = (f"(from {name} except all from published.{name})",
+                f"(from published.{name} except all from {name})")  # fmt: skip
+        assert connection.execute(" union all ".join(both)).fetchall() == [], name
+    connection.execute("detach published")
 
 
 def check(project: Project, steps: Steps, folder: Path, examples: int) -> None:
@@ -147,6 +165,19 @@ class Shop:
         return self.ask(
             "select arg_max(coalesce(rebuild_reason, ''), began_at) from intermediate.build_states"
         )
+
+    def build(self, later: timedelta = timedelta()) -> str | None:
+        """Build, and test the keys; return how the first of the tests failed, if one did."""
+        wanted = (
+            *("--exclude-resource-type", "unit_test"),
+            *("--select", "resource_type:model", "test_name:key", "test_name:known_profile"),
+            *("--indirect-selection", "empty"),
+        )
+        try:
+            self.project.dbt("build", *wanted, warehouse=self.warehouse, as_of=self.as_of + later)
+        except AssertionError as failure:
+            return str(failure).partition("\n")[0]
+        return None
 
     def ask(self, query: str) -> Any:
         """Run one statement in the warehouse, and return the first value it gives."""
@@ -269,3 +300,98 @@ def test_who_asks_to_be_erased_lets_all_be_built_anew(shop: Shop) -> None:
     assert shop.run() == ""
     assert shop.run(later=timedelta(days=5)) == "somebody asked to be erased"
     shop.assert_as_from_nothing(timedelta(days=5))
+
+
+# Tests that look at what a build has changed
+
+
+def test_changed_rows_are_noted_by_their_instants(shop: Shop, tmp_path: Path) -> None:
+    hold_back_in(shop.warehouse, "email_events", "web_events")
+    shop.run()
+    before = tmp_path / "before" / shop.warehouse.name
+    before.parent.mkdir()
+    shutil.copy(shop.warehouse, before)
+    shop.ask("delete from intermediate.changed_rows")
+    bring_back_in(shop.warehouse)
+    assert shop.run(later=timedelta(days=1)) == ""
+
+    with duckdb.connect(shop.warehouse) as connection:
+        connection.execute(f"attach '{before}' as before (read_only)")
+        for model, instant in NOTED.items():
+            now, then = f"intermediate.{model}", f"before.intermediate.{model}"
+            changed = connection.execute(
+                f"select distinct {instant} from ((from {now} except all from {then}) union all"
+                f" (from {then} except all from {now})) order by all"
+            ).fetchall()
+            noted = connection.execute(
+                "select happened_at from intermediate.changed_rows where model = ? order by all",
+                [model],
+            ).fetchall()
+            assert changed, model
+            assert noted == changed, model
+
+
+@pytest.mark.slow
+def test_a_copy_of_an_old_row_is_found_and_stays_found_until_it_is_gone(shop: Shop) -> None:
+    tomorrow = timedelta(days=1)
+    assert shop.build(tomorrow) is None
+    # No longer known again: where its event comes once more, the row stays beside the new one.
+    with duckdb.connect(shop.warehouse) as connection:
+        ((occurred_at,),) = connection.execute(
+            "select occurred_at from intermediate.int_email_events__deduplicated"
+            " where event_type = 'sent' and occurred_at in"
+            " (select occurred_at from raw.email_events group by all having count(*) = 1)"
+            " order by all limit 1"
+        ).fetchall()
+        connection.execute(
+            "update intermediate.int_email_events__deduplicated set content_hash = 7, id_hash = 7"
+            " where occurred_at = ?",
+            [occurred_at],
+        )
+        connection.execute(
+            "insert into raw.email_events select * replace (_loaded_at + interval 1 day as"
+            " _loaded_at) from raw.email_events where occurred_at = ?",
+            [occurred_at],
+        )
+    failure = str(shop.build(tomorrow))
+    assert failure.startswith("key_fct_email_events_email_event_id"), failure
+    # Neither a build that changes nothing lets it be forgotten nor one that tests nothing.
+    assert shop.build(tomorrow) == failure
+    assert shop.run(later=tomorrow) == ""
+    assert shop.build(tomorrow) == failure
+    shop.ask("delete from intermediate.int_email_events__deduplicated where content_hash = 7")
+    assert shop.build(tomorrow) is None
+
+    # From here on what no build has changed is not looked at.
+    shop.ask(
+        "insert into intermediate.int_email_events__deduplicated"
+        " from intermediate.int_email_events__deduplicated limit 1"
+    )
+    assert shop.build(tomorrow) is None
+    # Unless the code of the test, or of what it is about, is another.
+    shop.ask("update intermediate.view_code set made_with = 'another'")
+    assert shop.build(tomorrow) == failure
+
+
+def hold_back_in(warehouse: Path, *tables: str) -> None:
+    """Put some rows of raw tables aside."""
+    with duckdb.connect(warehouse) as connection:
+        connection.execute("create schema held")
+        for table in tables:
+            is_held = "hash(event_id, occurred_at) % 4 = 0"
+            connection.execute(
+                f"create table held.{table} as from raw.{table} where {is_held};"
+                f"delete from raw.{table} where {is_held}"
+            )
+
+
+def bring_back_in(warehouse: Path) -> None:
+    """Load what was put aside, a day later."""
+    with duckdb.connect(warehouse) as connection:
+        for (table,) in connection.execute(
+            "select table_name from duckdb_tables() where schema_name = 'held'"
+        ).fetchall():
+            connection.execute(
+                f"insert into raw.{table} select * replace (_loaded_at + interval 1 day as"
+                f" _loaded_at) from held.{table}; drop table held.{table}"
+            )

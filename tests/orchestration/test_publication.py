@@ -14,7 +14,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.publication import Publication, name_publication, publish, published_at
+from orchestration.publication import (
+    SCORES,
+    Publication,
+    name_publication,
+    note_change,
+    publish,
+    published_at,
+)
 from tests.orchestration import shop
 from tests.orchestration.checkout import ROOT, Place
 
@@ -74,7 +81,7 @@ def test_readers_find_the_public_tables_and_nothing_else(warehouse: Path) -> Non
 
 
 def test_only_a_month_that_changed_is_written_anew(warehouse: Path) -> None:
-    assert publish_at(warehouse, MONDAY).months_written == 2
+    assert publish_at(warehouse, MONDAY).files_written == 2
     january = {p: p.stat().st_ino for p in warehouse.parent.rglob("2026-01-*.parquet")}
     do(
         warehouse,
@@ -83,9 +90,111 @@ def test_only_a_month_that_changed_is_written_anew(warehouse: Path) -> None:
 
     again = publish_at(warehouse, MONDAY + timedelta(hours=1))
 
-    assert (again.months, again.months_written) == (2, 1)
+    assert (again.files, again.files_written) == (2, 1)
     assert {p: p.stat().st_ino for p in warehouse.parent.rglob("2026-01-*.parquet")} == january
     assert read(warehouse, "select max(email_event_id) from marts.fct_email_events") == [("d",)]
+
+
+def note(warehouse: Path, *instants: str, model: str = "int_email_events__classified") -> None:
+    """Note changes as a build does; None is any row."""
+    do(
+        warehouse,
+        "create schema if not exists intermediate;"
+        "create table if not exists intermediate.changed_rows"
+        " (began_at timestamp, model varchar, happened_at timestamp);"
+        "insert into intermediate.changed_rows values "
+        + ", ".join(f"('2026-03-02', '{model}', {instant})" for instant in instants),
+    )
+
+
+def test_only_files_of_days_with_changes_are_compared(warehouse: Path) -> None:
+    note(warehouse, "null")
+    assert publish_at(warehouse, MONDAY).files_compared == 2
+    assert publish_at(warehouse, MONDAY).files_compared == 0
+    do(warehouse, "insert into marts.fct_email_events values ('d', '2026-01-30')")
+    # One that came back as it was, and a day that no row is of.
+    note(warehouse, "'2026-01-07'", "'2026-03-01'")
+
+    again = publish_at(warehouse, MONDAY)
+
+    assert (again.files, again.files_compared, again.files_written) == (2, 1, 1)
+    assert read(warehouse, "select count(*) from marts.fct_email_events") == [(4,)]
+
+    do(warehouse, "delete from marts.fct_email_events where email_event_id = 'c'")
+    note(warehouse, "'2026-02-01 10:00:00'")
+    assert publish_at(warehouse, MONDAY).files == 1
+    note(warehouse, "'2026-02-01'", "null")
+    assert publish_at(warehouse, MONDAY).files_compared == 1
+
+
+def test_a_month_is_in_files_of_days_until_it_has_ended(warehouse: Path) -> None:
+    note(warehouse, "null")
+    do(warehouse, "insert into marts.fct_email_events values ('d', '2026-02-28')")
+
+    def name_files() -> list[str]:
+        paths = name_publication(warehouse).with_suffix("").rglob("*.parquet")
+        return sorted(path.name.rpartition("-")[0].rpartition("-")[0] for path in paths)
+
+    publish_at(warehouse, datetime.fromisoformat("2026-03-04"), keeps=timedelta(0))
+    assert name_files() == ["2026-01", "2026-02-01", "2026-02-28"]
+    published = publish_at(warehouse, datetime.fromisoformat("2026-03-05"), keeps=timedelta(0))
+    assert (published.files_compared, published.files_written) == (1, 1)
+    assert name_files() == ["2026-01", "2026-02"]
+    assert read(
+        warehouse,
+        "select string_agg(email_event_id, '' order by email_event_id) from marts.fct_email_events",
+    ) == [("abcd",)]
+    # Back again, no month is what it was.
+    publish_at(warehouse, datetime.fromisoformat("2026-03-04"), keeps=timedelta(0))
+    assert name_files() == ["2026-01", "2026-02-01", "2026-02-28"]
+
+
+def test_a_file_that_somebody_took_away_is_written_again(warehouse: Path) -> None:
+    note(warehouse, "null")
+    publish_at(warehouse, MONDAY)
+    for path in warehouse.parent.rglob("2026-01-*.parquet"):
+        path.unlink()
+    assert publish_at(warehouse, MONDAY).files_written == 1
+    assert read(warehouse, "select count(*) from marts.fct_email_events") == [(3,)]
+
+
+def test_features_of_opens_change_before_the_open_and_when_its_time_is_over(
+    warehouse: Path,
+) -> None:
+    do(
+        warehouse,
+        "create table marts.ftr_open_propensity as select number, timestamp '2026-02-19 12:00:00'"
+        " + number * interval 1 day as sent_at from range(10) as t(number)",
+    )
+    note(warehouse, "null")
+    assert publish_at(warehouse, MONDAY).files_compared == 2 + 10
+    # An open on the 24th may be of a mail of the 21st. What was sent on the 27th and, at noon,
+    # before its time was over is settled between noon on the 2nd of March and that of the 3rd.
+    note(warehouse, "'2026-02-24 08:00:00'")
+    noon = MONDAY + timedelta(hours=12)
+    published = publish_at(warehouse, noon)
+    # The 21st to the 24th and the 27th; of events there is none on the 24th.
+    assert published.files_compared == 4 + 1
+    assert publish_at(warehouse, noon + timedelta(days=1)).files_compared == 2
+
+
+def test_scores_of_earlier_days_keep_their_files(warehouse: Path) -> None:
+    note(warehouse, "null")
+    do(
+        warehouse,
+        "create schema ml;"
+        "create table ml.scores as select 'ada' as profile_id, day::timestamp as scored_at"
+        " from (values ('2026-02-28'), ('2026-03-01')) as days (day)",
+    )
+    publish_at(warehouse, MONDAY)
+    do(warehouse, "insert into ml.scores values ('ada', '2026-03-02')")
+    with duckdb.connect(str(warehouse)) as connection:
+        note_change(connection, SCORES, MONDAY)
+
+    again = publish_at(warehouse, MONDAY)
+
+    assert (again.files, again.files_compared, again.files_written) == (5, 1, 1)
+    assert read(warehouse, "select count(*) from ml.scores") == [(3,)]
 
 
 def test_the_same_rows_in_another_order_are_no_change(warehouse: Path) -> None:
@@ -95,7 +204,7 @@ def test_the_same_rows_in_another_order_are_no_change(warehouse: Path) -> None:
         "create or replace table marts.fct_email_events as"
         " from marts.fct_email_events order by occurred_at desc",
     )
-    assert publish_at(warehouse, MONDAY).months_written == 0
+    assert publish_at(warehouse, MONDAY).files_written == 0
 
 
 def test_who_has_an_earlier_publication_open_goes_on_reading_it(warehouse: Path) -> None:
@@ -168,6 +277,28 @@ def test_what_a_killed_publication_left_is_cleaned_up(warehouse: Path) -> None:
     assert not file.with_name(f".{file.name}.draft").exists()
 
 
+def test_what_changed_before_a_publication_that_failed_is_compared_by_the_next(
+    warehouse: Path,
+) -> None:
+    note(warehouse, "null")
+    publish_at(warehouse, MONDAY)
+    do(warehouse, "insert into marts.fct_email_events values ('d', '2026-02-01')")
+    note(warehouse, "'2026-02-01'")
+    # A folder in the place of the file that is to be swapped in.
+    file = name_publication(warehouse)
+    file.rename(file.with_name("aside"))
+    (file / "in the way").mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        publish_at(warehouse, MONDAY)
+    (file / "in the way").rmdir()
+    file.rmdir()
+    note(warehouse, "'2026-02-03'")
+
+    assert publish_at(warehouse, MONDAY).files_compared == 1
+
+    assert read(warehouse, "select count(*) from marts.fct_email_events") == [(4,)]
+
+
 PUBLISH_UNTIL_THE_DISK_IS_FULL = """
 import resource, signal, sys
 from datetime import datetime
@@ -204,7 +335,7 @@ def test_a_kill_in_the_middle_of_a_file_leaves_the_publication_before_and_no_hal
     assert read(warehouse, "select count(*) from marts.fct_email_events") == [(3,)]
     assert find_files(warehouse) == ["01", "02"]
 
-    assert publish_at(warehouse, MONDAY).months_written == 1
+    assert publish_at(warehouse, MONDAY).files_written == 1
 
     assert read(warehouse, "select count(*) from marts.fct_email_events") == [(100_003,)]
 
