@@ -27,7 +27,8 @@ def test_every_step_with_a_rule_has_a_unit_test(project: Project) -> None:
         "sync_segments",
         # What they say hangs on the build before: test_continued_builds.
         "int_email_events__arrived", "int_web_events__arrived", "int_email_events__contested",
-        "int_web_events__contested", "int_messages__touched", "int_profiles__touched", "int_email_events__touched",
+        "int_web_events__contested", "int_email_events__touched", "int_messages__touched",
+        "int_profiles__touched",
         "int_engagement_tiers__moved", "int_cutoff_profiles__due", "int_cutoff_profiles__judged",
         "int_campaigns__touched", "int_contacts__touched", "int_orders__touched",
         "int_visits__touched",
