@@ -97,7 +97,7 @@ def measure(
     shop = Shop.make(checkout, folder / "shop", profiles, DAYS)
     doors = runs.measure_doors(shop, repeats, tell)
     built = models.measure(shop, repeats, tell)
-    continued = increments.measure(shop, folder / "increments", repeats, tell)
+    continued = increments.measure(shop, tiny, folder / "increments", repeats, tell)
     return Results(
         measured_on=measured_on.date(),
         machine=machine.describe(),

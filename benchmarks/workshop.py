@@ -91,13 +91,23 @@ class Shop:
         """The instant at which the simulated time ends, naive UTC."""
         return self.summary.as_of.replace(tzinfo=None)
 
-    def run(self) -> Timing:
-        """Do the main job once, as a person would, and time it."""
+    def run(self, warehouse: Path | None = None, as_of: datetime | None = None) -> Timing:
+        """Do the main job once, as a person would, and time it.
+
+        Unless told otherwise, it is about the shop's own warehouse at the end of its time.
+        """
+        warehouse, as_of = warehouse or self.warehouse, as_of or self.as_of
         return self.checkout.time(
             "mailmart",
-            *("run", "--landing", self.landing, "--warehouse", self.warehouse),
-            *("--outbox", self.folder / "outbox", "--as-of", f"{self.as_of.isoformat()}Z"),
+            *("run", "--landing", self.landing, "--warehouse", warehouse),
+            *("--outbox", name_outbox(warehouse)),
+            *("--as-of", f"{as_of.isoformat()}Z"),
         )
+
+
+def name_outbox(warehouse: Path) -> Path:
+    """Return the folder where runs on a warehouse put what they deliver."""
+    return warehouse.with_name(f"{warehouse.stem}.outbox")
 
 
 def find_profiles(email_events: int, folder: Path) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.increments import Increments
+from benchmarks.increments import Day, Increments
 from benchmarks.loading import Loading
 from benchmarks.models import Models
 from benchmarks.results import Results, render
@@ -29,7 +29,12 @@ GOOD = Results(
     repeats=3,
     loadings=[Loading("csv", 1_000, 0.1, ONE, Spread(0.5, 0.4, 0.6), Spread(0.5, 0.4, 0.6), ONE)],
     models=Models(1_000, 2, 70, ONE, ONE, Spread(25, 20, 30), [("dim_profiles", 3.25)]),
-    increments=Increments(40, 0.3, ONE, ONE, Spread(0.5, 0.4, 0.6)),
+    increments=Increments(
+        40,
+        0.3,
+        Day(ONE, ONE, Spread(0.5, 0.4, 0.6)),
+        Day(ONE, Spread(0.9, 0.8, 1.1), Spread(0.4, -0.1, 0.6)),
+    ),
     doors=Doors(
         Run(
             Timing(100, 90), {"door_after_loading": 10, "dbt_models": 80, "door_before_delivery": 5}
@@ -65,6 +70,12 @@ def test_a_ratio_on_its_aim_meets_it() -> None:
     assert told["A day without events against the same pass"] == [
         "0.5 (0.4–0.6)", "at most 0.5", "yes",
     ]  # fmt: skip
+    assert told["The whole command on the next day against the same pass"] == [
+        "0.9 (0.8–1.1)", "at most 1", "yes",
+    ]  # fmt: skip
+    assert told["The whole command on a day without events against the same pass"] == [
+        "0.4 (-0.1–0.6)", "at most 0.5", "yes",
+    ]  # fmt: skip
     assert told["Doors against the whole run, the first one"] == ["15.0%", "at most 15%", "yes"]
     assert told["Doors against the whole run, nothing new"] == [
         "10.0% (10.0%–10.0%)", "at most 15%", "yes",
@@ -79,11 +90,15 @@ def test_a_ratio_beyond_its_aim_is_told_loudly() -> None:
         GOOD,
         loadings=[replace(GOOD.loadings[0], speed=Spread(0.49, 0.4, 0.6))],
         models=replace(GOOD.models, multiple=Spread(25.1, 20, 30)),
-        increments=replace(GOOD.increments, next_day=Spread(1.1, 1, 2), empty_day=Spread(1, 1, 1)),
+        increments=replace(
+            GOOD.increments,
+            models=Day(ONE, Spread(1.1, 1, 2), ONE),
+            command=Day(ONE, Spread(1.2, 1, 2), Spread(0.6, 0, 1)),
+        ),
         command=replace(GOOD.command, multiple=Spread(4.1, 3, 5)),
     )
 
-    assert [row[-1] for row in rows(render(slow)).values() if len(row) == 3].count("**no**") == 5
+    assert [row[-1] for row in rows(render(slow)).values() if len(row) == 3].count("**no**") == 7
 
 
 def test_a_step_that_one_run_did_not_have_is_a_dash() -> None:
@@ -137,10 +152,10 @@ def test_a_toy_shop_gives_all_ratios(tmp_path: Path) -> None:
     ratios = {name: float(re.split("[ %]", row[0])[0]) for name, row in told.items()}
     formats = [name.rpartition(" ")[2] for name in ratios if name.startswith("Loader")]
     assert formats == ["parquet", "csv", "ndjson"]
-    assert len(ratios) == 3 + 1 + 2 + 2 + 1
-    # Of so few events a day costs nothing that stands out from dbt's own time.
+    assert len(ratios) == 3 + 1 + 4 + 2 + 1
+    # Of so few events a day costs nothing that stands out from what is fixed.
     days = {name for name in ratios if " day" in name}
-    assert len(days) == 2
+    assert len(days) == 4
     assert all(ratio > 0 for name, ratio in ratios.items() if name not in days)
     assert all(row[2] in ("yes", "**no**") for row in told.values())
     assert (kept / "shop" / "warehouse.duckdb").exists()
