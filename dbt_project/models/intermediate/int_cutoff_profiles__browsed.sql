@@ -23,25 +23,18 @@ active as (
     {{ join_due(ref('int_cutoff_profiles__due'), 'active', 'active') }}
 ),
 
--- A session is in a window if its newest event is.
-sessions as (
+-- Of the newest cutoff it is known beforehand how far back its windows reach.
+{%- set newest = in_last_days('events.occurred_at', session_windows | max) %}
+visits_in_windows as (
+    {%- for cutoffs, narrowed in [
+        ('active.cutoff_at = ' ~ as_of(), 'and ' ~ newest),
+        ('active.cutoff_at < ' ~ as_of(), ''),
+    ] %}
     select
-        active.cutoff_at,
-        active.profile_key,
+        active.*,
         events.session_id,
-        {%- for event_type, measure in [
-            ('product_view', 'product_views'), ('add_to_cart', 'adds_to_cart'),
-        ] %}
-        count(
-            case
-                when
-                    events.event_type = '{{ event_type }}'
-                    and events.occurred_at > active.last_30_days_begin
-                    then 1
-            end
-        ) as {{ measure }}_last_30_days,
-        {%- endfor %}
-        max(events.occurred_at) as last_visited_at
+        events.event_type,
+        events.occurred_at
     from active
     inner join {{ ref('int_web_events__resolved') }} as events
         on
@@ -49,7 +42,31 @@ sessions as (
             and events.occurred_at <= active.cutoff_at
             and events.known_from <= active.cutoff_at
             and events.occurred_at > active.last_90_days_begin
-    group by active.cutoff_at, active.profile_key, events.session_id
+            {{ narrowed }}
+    where {{ cutoffs }}
+    {{ "union all" if not loop.last }}
+    {%- endfor %}
+),
+
+-- A session is in a window if its newest event is.
+sessions as (
+    select
+        cutoff_at,
+        profile_key,
+        session_id,
+        {%- for event_type, measure in [
+            ('product_view', 'product_views'), ('add_to_cart', 'adds_to_cart'),
+        ] %}
+        count(
+            case
+                when event_type = '{{ event_type }}' and occurred_at > last_30_days_begin
+                    then 1
+            end
+        ) as {{ measure }}_last_30_days,
+        {%- endfor %}
+        max(occurred_at) as last_visited_at
+    from visits_in_windows
+    group by cutoff_at, profile_key, session_id
 ),
 
 browsed as (
@@ -70,8 +87,27 @@ browsed as (
     group by cutoff_at, profile_key
 ),
 
--- Of a day of which all was known the last visit is kept; only where the cutoff parts what
--- was known of a day from what was not, its visits are asked one by one.
+-- Days of which the cutoff parts what was known from what was not.
+parted_days as (
+    select distinct
+        active.cutoff_at,
+        active.profile_key,
+        visited.visited_date
+    from active
+    inner join {{ ref('int_profiles__visited') }} as visited
+        on
+            active.profile_key = visited.profile_key
+            and visited.first_visited_at <= active.cutoff_at
+            and visited.all_known_from > active.cutoff_at
+),
+
+-- Few, if any; not joined at once, or all events would be kept in memory for it.
+parted_events as (
+    select * from {{ ref('int_web_events__resolved') }}
+    where profile_key in (select parted_days.profile_key from parted_days)
+),
+
+-- Of the others the last visit is on record.
 visits as (
     select
         active.cutoff_at,
@@ -84,20 +120,15 @@ visits as (
             and visited.all_known_from <= active.cutoff_at
     union all
     select
-        active.cutoff_at,
-        active.profile_key,
+        parted_days.cutoff_at,
+        parted_days.profile_key,
         events.occurred_at as visited_at
-    from active
-    inner join {{ ref('int_profiles__visited') }} as visited
+    from parted_days
+    inner join parted_events as events
         on
-            active.profile_key = visited.profile_key
-            and visited.first_visited_at <= active.cutoff_at
-            and visited.all_known_from > active.cutoff_at
-    inner join {{ ref('int_web_events__resolved') }} as events
-        on
-            visited.profile_key = events.profile_key
-            and visited.visited_date = cast(events.occurred_at as date)
-            and events.known_from <= active.cutoff_at
+            parted_days.profile_key = events.profile_key
+            and parted_days.visited_date = cast(events.occurred_at as date)
+            and events.known_from <= parted_days.cutoff_at
 ),
 
 last_visits as (
