@@ -95,8 +95,8 @@ def check(project: Project, steps: Steps, folder: Path, examples: int) -> None:
         continued += both_ways(project, steps, folder / f"{seed}", seed, back, salt)
 
     any_world()
-    # Builds from nothing alone would prove nothing; those of a world whose erased people come again,
-    # or whose as_of goes back, are.
+    # Builds from nothing alone would prove nothing; where erased people come again, or as_of goes
+    # back, they are.
     assert continued > examples / 3
 
 

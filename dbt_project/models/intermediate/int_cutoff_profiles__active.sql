@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {{
     config(
         materialized='incremental',

@@ -59,7 +59,9 @@ sessions as (
         ] %}
         count(
             case
-                when event_type = '{{ event_type }}' and occurred_at > last_30_days_begin
+                when
+                    event_type = '{{ event_type }}'
+                    and occurred_at > last_30_days_begin
                     then 1
             end
         ) as {{ measure }}_last_30_days,

@@ -15,24 +15,27 @@ repeated as (
 
 renewed as (
     select * from {{ ref('stg_web__events') }}
-    where anonymous_id in (
-        select visitors.anonymous_id
-        from {{ ref('int_visitors__reidentified') }} as visitors
-    )
+    where
+        anonymous_id in (
+            select visitors.anonymous_id
+            from {{ ref('int_visitors__reidentified') }} as visitors
+        )
     union all
     select * from {{ ref('stg_web__events') }}
-    where written_email in (
-        select addresses.written_email
-        from {{ ref('int_addresses__normalised') }} as addresses
-        where {{ is_to_rebuild('addresses.email') }}
-    )
+    where
+        written_email in (
+            select addresses.written_email
+            from {{ ref('int_addresses__normalised') }} as addresses
+            where {{ is_to_rebuild('addresses.email') }}
+        )
     union all
     select * from {{ ref('stg_web__events') }}
-    where anonymous_id in (
-        select visitors.anonymous_id
-        from {{ ref('int_visitors__identified') }} as visitors
-        where {{ is_to_rebuild('visitors.email') }}
-    )
+    where
+        anonymous_id in (
+            select visitors.anonymous_id
+            from {{ ref('int_visitors__identified') }} as visitors
+            where {{ is_to_rebuild('visitors.email') }}
+        )
 ),
 
 hashed as (
