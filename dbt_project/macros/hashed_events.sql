@@ -1,6 +1,7 @@
 {#
     Events with whose they are and with the hashes by which their copies are found. `events`
     are rows of staging: all of them, or few enough that nothing need be read for the rest.
+    A content is one person's: what settles it anew then settles nothing of anybody else.
 #}
 
 {% macro hashed_email_events(events) -%}
@@ -31,7 +32,7 @@
         events.occurred_at,
         {{ row_hash([
             'events.message_id', 'events.event_type', 'events.occurred_at', 'events.url',
-            'case when events.message_id is null then addresses.profile_key end',
+            'addresses.profile_key',
         ]) }} as content_hash,
         case
             when events.provider is not null and events.event_id is not null
@@ -97,7 +98,7 @@
         {{ row_hash([
             'events.anonymous_id', 'events.event_type', 'events.occurred_at',
             'events.url', 'events.product_id',
-            'case when events.anonymous_id is null then addresses.profile_key end',
+            'addresses.profile_key',
         ]) }} as content_hash,
         case
             when events.event_id is not null

@@ -169,7 +169,8 @@
 
 {% macro last_as_of() -%}
     {{ timestamp_literal(run_query(
-        'select max(as_of) from ' ~ build_record('build_states') ~ ' where is_finished'
+        'select as_of from ' ~ build_record('build_states')
+        ~ ' where is_finished order by began_at desc limit 1'
     )[0][0]) }}
 {%- endmacro %}
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestration.publication import FACTS, name_publication, publish
-from tests.dbt_project.building import CATALOG, Project, landing_of, load_landing
+from tests.dbt_project.building import CATALOG, LOADED_AT, Project, landing_of, load_landing
 from tests.dbt_project.continuing import NOTED, Steps, bring, hold_back
 from tests.dbt_project.test_same_rows_same_marts import assert_same, public_rows
 from tests.oracle.worlds import random_world
@@ -147,6 +147,47 @@ def test_people_who_are_listed_are_computed_anew(
         assert not steps.build(connection, as_of)
 
         assert_same(at_once, public_rows(project, connection))
+
+
+def test_a_copy_of_one_person_brings_back_no_copy_of_another(
+    project: Project, steps: Steps, tmp_path: Path
+) -> None:
+    """Ada and Bo were sent one message id; on Bo's browser Ada has logged in."""
+    email_events = "event_id, email, event_type, message_id, provider, occurred_at, _loaded_at"
+    web_events = "event_id, anonymous_id, email, event_type, occurred_at, _loaded_at"
+    day, later = "2024-06-03", LOADED_AT + timedelta(hours=1)
+    ada, bo = "ada@example.com", "bo@example.com"
+    (tmp_path / "email_events").mkdir()
+    with project.world() as connection:
+        load_landing(connection, tmp_path)
+
+        def bring(table: str, columns: str, *row: object) -> None:
+            marks = ", ".join("?" * len(row))
+            connection.execute(f"insert into raw.{table} ({columns}) values ({marks})", row)
+
+        for number, email, message, hour in (
+            ("1", ada, "m", 10),
+            ("5", bo, "m", 10),
+            ("5", bo, "n", 9),
+        ):
+            at = f"{day} {hour:02}:00:00"
+            bring("email_events", email_events, number, email, "open", message, "x", at, LOADED_AT)
+        for number, email, hour in (("1", ada, 10), ("5", None, 10), ("5", None, 9), ("0", bo, 8)):
+            at = f"{day} {hour:02}:00:00"
+            bring("web_events", web_events, number, "v", email, "page_view", at, LOADED_AT)
+        assert steps.build(connection, datetime(2024, 6, 4))  # noqa: DTZ001
+
+        bring("email_events", email_events, "1", ada, "open", "m", "x", f"{day} 12:00:00", later)
+        bring("web_events", web_events, "1", "v", ada, "page_view", f"{day} 12:00:00", later)
+        assert not steps.build(connection, datetime(2024, 6, 4))  # noqa: DTZ001
+
+        hours = {
+            table: connection.execute(
+                f"select hour(occurred_at) from marts.{table} order by all"
+            ).fetchall()
+            for table in ("fct_email_events", "fct_web_events")
+        }
+    assert hours == {"fct_email_events": [(9,), (10,)], "fct_web_events": [(8,), (9,), (10,)]}
 
 
 # dbt itself: what it notices, and what it makes of it

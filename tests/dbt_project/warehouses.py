@@ -111,7 +111,7 @@ class _Unconnected:
     def execute(self, sql: str, *_: Any, **__: Any) -> tuple[AdapterResponse, agate.Table]:
         self.statements.append(sql)
         # Asked for is when something was, or how many there are of it: of builds to go on from.
-        if any(instant in sql for instant in ("max(as_of)", "min(loaded_minute)")):
+        if any(instant in sql for instant in ("select as_of from", "min(loaded_minute)")):
             answer, kind = SOME_TIME, agate.DateTime()
         else:
             answer, kind = int(self.is_built), agate.Number()

@@ -1,7 +1,6 @@
 {{ config(materialized='view') }}
 {#-
-    The hashes find cheaply what may be equal. The profile is in them only where no
-    message_id tells people apart.
+    The hashes find cheaply what may be equal.
 -#}
 with
 
