@@ -515,7 +515,7 @@
     {%- set parts = {
         'the kind of the warehouse': target.type,
         'the version of dbt': dbt_version,
-        'the hashes of rows': run_query('select ' ~ row_hash(["'a'", '1']))[0][0] | string
+        'how rows are hashed': run_query('select ' ~ row_hash(["'a'", '1']))[0][0] | string
             if continued_strategy() == 'replace_touched' else '',
         'the setting reporting_currency': local_md5(tojson(var('reporting_currency'))),
         'the setting cutoffs': local_md5(tojson(var('cutoffs'))),
