@@ -97,14 +97,20 @@ def _purge_derived(connection: duckdb.DuckDBPyConnection) -> None:
             columns.database_name = current_database()
             and not list_contains(?, columns.schema_name)
             and not tables.temporary
-            and columns.column_name in ('profile_id', 'profile_key', 'email')
+            and columns.column_name in ('profile_id', 'profile_key', 'email', 'written_email')
         order by all
         """,
         [list(_OWNED_SCHEMAS)],
     ).fetchall():
         tables.setdefault((schema, table), set()).add(column)
+    erased = {
+        "profile_id": "profile_id in (select profile_id from erased_profiles)",
+        "email": "email in (select email from erased_profiles)",
+        # As it stood in an event, before staging made one spelling of it.
+        "written_email": f"{erasure.normalise('written_email')} in"
+        " (select email from erased_profiles)",
+    }
     # Keys are short numbers that only the newest build can tell.
-    names = {"profile_id": "profile_id", "email": "email"}
     if {"profile_key", "email"} <= tables.get(("intermediate", "int_profiles__resolved"), set()):
         connection.execute(
             """
@@ -113,13 +119,9 @@ def _purge_derived(connection: duckdb.DuckDBPyConnection) -> None:
             where email in (select email from erased_addresses)
             """
         )
-        names["profile_key"] = "profile_key"
+        erased["profile_key"] = "profile_key in (select profile_key from erased_keys)"
     for (schema, table), columns in tables.items():
-        named = " or ".join(
-            f"{name} in (select {name} from"
-            f" {'erased_keys' if name == 'profile_key' else 'erased_profiles'})"
-            for name in sorted(columns & names.keys())
-        )
+        named = " or ".join(erased[name] for name in sorted(columns & erased.keys()))
         if named:
             connection.execute(f"delete from {quote(schema)}.{quote(table)} where {named}")
 
