@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import sqlalchemy
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.runs import SqliteRunStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.sqlite_storage import (
+    DagsterSqliteStorage,
+    _event_logs_directory,
+    _runs_directory,
+)
+from dagster._serdes import ConfigurableClassData
 
 from orchestration.resources import find_dagster_home
 
@@ -62,10 +72,9 @@ def open_history() -> Iterator[dg.DagsterInstance]:
     """
     home = settle_home()
     try:
-        with keep_files_open():
-            yield dg.DagsterInstance.from_ref(
-                InstanceRef.from_dir(str(home), overrides=_OF_THE_COMMAND_LINE)
-            )
+        ref = InstanceRef.from_dir(str(home), overrides=_OF_THE_COMMAND_LINE)
+        with dg.DagsterInstance.from_ref(keep_files_open(ref)) as instance:
+            yield instance
     except sqlalchemy.exc.OperationalError as error:
         raise HistoryError(
             f"Dagster's history in {home} cannot be kept ({error.orig}); make room there "
@@ -105,30 +114,88 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-@contextmanager
-def keep_files_open() -> Iterator[None]:
-    """Let SQLite's files that SQLAlchemy opens within the block stay open until its end.
+def keep_files_open(ref: InstanceRef) -> InstanceRef:
+    """Return a store whose SQLite files stay open until it is disposed of; others are as they are.
 
-    Dagster opens and closes them for each event, thousands of times a run, and when the last
-    connection to a file closes, SQLite brings the whole file to the disk: a third of a small run.
-    Here one more connection to each is open, and a commit does not wait for the disk: after a loss
-    of power the last events may be missing, and the file is sound (https://sqlite.org/wal.html).
+    Dagster makes an engine and a connection for each of thousands of statements, and when the last
+    connection to a file closes, SQLite brings the whole file to the disk: half of a small run. Here
+    a commit does not wait for the disk either: after a loss of power the last events may be
+    missing, and the file is sound (https://sqlite.org/wal.html).
     """
-    held: dict[str, sqlite3.Connection] = {}
+    storage = ref.storage_data
+    if storage is None or storage.class_name != DagsterSqliteStorage.__name__:
+        return ref
+    held = storage._replace(module_name=__name__, class_name=OpenStorage.__name__)
+    return ref._replace(storage_data=held)
 
-    def hold(opened: object, _record: object) -> None:
-        if not isinstance(opened, sqlite3.Connection):
-            return
-        opened.execute("pragma synchronous = normal")
-        ((_, _, file),) = opened.execute("pragma database_list").fetchall()
-        if file not in held:
-            held[file] = at_end.enter_context(
-                closing(sqlite3.connect(file, check_same_thread=False))
-            )
-        # A connection counts once it has read; only then does it know the file's journal.
-        held[file].execute("select 1 from sqlite_master").fetchall()
 
-    with ExitStack() as at_end:
-        sqlalchemy.event.listen(sqlalchemy.Engine, "connect", hold)
-        at_end.callback(sqlalchemy.event.remove, sqlalchemy.Engine, "connect", hold)
-        yield
+def _open(conn_string: str) -> sqlalchemy.Engine:
+    engine = sqlalchemy.create_engine(
+        conn_string, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+    )
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def be_quick(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("pragma synchronous = normal")
+
+    return engine
+
+
+class _OpenRuns(SqliteRunStorage):
+    def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(conn_string, inst_data)
+        self._engine = _open(conn_string)
+
+    @contextmanager
+    def connect(self) -> Iterator[sqlalchemy.Connection]:
+        """Yield the connection, in a transaction."""
+        with self._engine.begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close the file."""
+        self._engine.dispose()
+
+
+class _OpenEvents(SqliteEventLogStorage):
+    def __init__(self, base_dir: str) -> None:
+        self._engines: dict[str, sqlalchemy.Engine] = {}
+        self._tables: set[str] = set()
+        super().__init__(base_dir)
+
+    def has_table(self, table_name: str) -> bool:
+        """Say whether a table is there; one that was will be, and Dagster asks for each event."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[sqlalchemy.Connection]:
+        if shard not in self._engines:
+            with super()._connect(shard):
+                # It makes the file where there is none.
+                self._engines[shard] = _open(self.conn_string_for_shard(shard))
+        with self._db_lock, self._engines[shard].begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close the files."""
+        super().dispose()
+        for engine in self._engines.values():
+            engine.dispose()
+
+
+class OpenStorage(DagsterSqliteStorage):
+    """Dagster's own storage in SQLite's files, with connections to them that stay open."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(base_dir, inst_data)
+        self._run_storage = _OpenRuns.from_local(_runs_directory(base_dir))
+        self._event_log_storage = _OpenEvents(_event_logs_directory(base_dir))
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> OpenStorage:
+        """Return the storage that the settings describe."""
+        return cls.from_local(inst_data=inst_data, **config_value)
