@@ -18,7 +18,7 @@ from tests.oracle.compare import differences
 from tests.oracle.worlds import random_world
 
 QUICK = range(100, 122)
-MANY = range(1000, 1300)
+MANY = range(1000, 1100)
 
 
 def differences_of(project: Project, seed: int, folder: Path) -> list[str]:
@@ -46,7 +46,7 @@ def test_many_random_worlds_are_built_as_defined(
 @pytest.mark.slow
 @given(seed=st.integers(min_value=10_000, max_value=2**32))
 @settings(
-    max_examples=50,
+    max_examples=25,
     deadline=None,
     # The project is parsed once and never changed; each example has a folder of its own.
     suppress_health_check=[HealthCheck.function_scoped_fixture],

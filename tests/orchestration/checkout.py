@@ -14,6 +14,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.orchestration import warm
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
 
@@ -91,10 +93,10 @@ class Checkout:
         )
 
     def call(self, *command: str | Path, cwd: Path | None = None, **settings: str) -> Ended:
-        """Run a program of the environment to its end."""
-        process = self.start(*command, cwd=cwd, **settings)
-        out, err = process.communicate(timeout=500)
-        return Ended(process.returncode, out, err)
+        """Run a program of the environment to its end, in a process with its libraries warm."""
+        program, *arguments = map(str, command)
+        environment = self.environment | settings
+        return Ended(*warm.run(program, arguments, cwd or self.root, environment, 500))
 
     def mailmart(self, *arguments: str | Path, cwd: Path | None = None, **settings: str) -> Ended:
         """Run the command line to its end."""
