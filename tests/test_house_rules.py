@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jinja2
 import pytest
 from dbt.cli.main import dbtRunner
+
+from orchestration.publication import FACTS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -402,6 +405,46 @@ def test_what_is_private_has_a_reader(project: Project) -> None:
         and (node["resource_type"] == "seed" or layer(node) in {"staging", "intermediate"})
         and name not in read
     ] == []
+
+
+def returned(project: Project, name: str) -> Any:
+    """Return what a macro without arguments returns."""
+
+    class Returned(Exception):
+        """Carries a value out of a template, as dbt does."""
+
+    def give(value: object) -> None:
+        raise Returned(value)
+
+    (macro,) = (macro for macro in project.macros if macro["name"] == name)
+    templates = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=True)
+    templates.globals["return"] = give
+    for other in re.findall(r"(\w+)\(\)", macro["macro_sql"]):
+        if other != name:
+            templates.globals[other] = lambda other=other: returned(project, other)
+    try:
+        getattr(templates.from_string(macro["macro_sql"]).module, name)()
+    except Returned as result:
+        return result.args[0]
+    raise AssertionError(f"{name} returned nothing")
+
+
+def test_what_tests_and_the_publication_look_at_is_told_by_the_same_changes(
+    project: Project,
+) -> None:
+    """Both read of a view what a build has changed, and each has a list of its own."""
+    narrowed = returned(project, "narrowed_relations")
+    noted = returned(project, "noted_models")
+    published = {table: fact for (schema, table), fact in FACTS.items() if schema == "marts"}
+
+    for view in narrowed.keys() - noted.keys():
+        time, models = narrowed[view]
+        assert published[view].time == time, view
+        # The publication also writes anew what changes in no key.
+        assert set(models) <= set(published[view].changes or ()), view
+    for view, fact in published.items():
+        assert set(fact.changes or ()) <= noted.keys(), view
+        assert fact.changes is None or view in narrowed, view
 
 
 def test_every_macro_has_a_caller(project: Project) -> None:

@@ -589,6 +589,12 @@
         )[0][0] -%}
         {%- if done == wanted -%}
             {%- set states = build_record('build_states') -%}
+            {#- A kill may come between any two of these. What cutoffs the tables hold is
+                unknown from here on until it is known of this build; whom to compute anew is
+                forgotten when it is done. -#}
+            {%- do run_query(
+                'delete from ' ~ build_record('built_cutoffs') ~ ' where true'
+            ) -%}
             {%- do run_query(
                 'update ' ~ states ~ ' set is_finished = true where began_at = ' ~ began_at
             ) -%}
@@ -597,9 +603,9 @@
                     'delete from ' ~ build_record(name) ~ ' where began_at <> ' ~ began_at
                 ) -%}
             {%- endfor -%}
-            {%- for name in ['built_cutoffs', 'addresses_to_rebuild'] -%}
-                {%- do run_query('delete from ' ~ build_record(name) ~ ' where true') -%}
-            {%- endfor -%}
+            {%- do run_query(
+                'delete from ' ~ build_record('addresses_to_rebuild') ~ ' where true'
+            ) -%}
             {%- do run_query(
                 'insert into ' ~ build_record('built_cutoffs')
                 ~ ' select cutoff_at from ' ~ model_relation('int_cutoffs__listed')

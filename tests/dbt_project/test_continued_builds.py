@@ -322,6 +322,25 @@ def test_a_part_of_a_build_is_no_build(shop: Shop) -> None:
 
 
 @pytest.mark.slow
+def test_a_kill_while_a_build_is_noted_as_finished_leaves_it_finished(shop: Shop) -> None:
+    shop.run(later=timedelta(days=10))
+    with duckdb.connect(shop.warehouse) as connection:
+        before = connection.execute("from intermediate.build_states").fetchall()
+    assert str(shop.run()).startswith("as_of goes back")
+    with duckdb.connect(shop.warehouse) as connection:
+        # As it is between the statements that note it: two are finished, and the older one knows
+        # of a later as_of; which cutoffs the tables hold is on no record.
+        connection.executemany(
+            "insert into intermediate.build_states values (?, ?, ?, ?, ?)", before
+        )
+        connection.execute("delete from intermediate.built_cutoffs")
+
+    assert shop.run(later=timedelta(days=13)) == ""
+    shop.assert_as_from_nothing(timedelta(days=13))
+    assert shop.ask("select count(*) from intermediate.build_states") == 1
+
+
+@pytest.mark.slow
 def test_a_table_that_is_dropped_is_made_again(shop: Shop) -> None:
     shop.run()
     shop.ask("drop table intermediate.int_messages__sent")

@@ -3,7 +3,6 @@
     on anything about them may differ: before that instant all stays as it is. Listed for
     nothing, or too early, a profile costs time alone.
 -#}
--- depends_on: {{ ref('int_messages__sent') }}
 with
 
 profiles as (
