@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -85,6 +86,11 @@ def read_erasure_key() -> str | None:
 def read_failure_webhook() -> str | None:
     """Return `MAILMART_FAILURE_WEBHOOK`, where to post what failed, or None for nowhere."""
     return os.environ.get("MAILMART_FAILURE_WEBHOOK") or None
+
+
+def read_secrets(names: Collection[str]) -> dict[str, str]:
+    """Return what variables hold that settings name; those that hold nothing are left out."""
+    return {name: value for name in sorted(names) if (value := os.environ.get(name))}
 
 
 def find_page_url(page: Path) -> str:

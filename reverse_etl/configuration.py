@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -18,6 +19,7 @@ RIDE_ALONG_BY_DEFAULT = frozenset({"engagement_score", "churn_probability", "ope
 RESERVED_FIELDS = frozenset({"action", "profile_id", "email"})
 
 _DESTINATION_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,99}")
 
 
@@ -132,6 +134,72 @@ class FileSettings(DestinationSettings):
     kind: Literal["file"]
 
 
+class ServiceSettings(DestinationSettings):
+    """What is asked of every service that is called; times are in seconds.
+
+    `attempts` is how often a call is made that breaks, or that the service fails at.
+    """
+
+    attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    timeout_seconds: Annotated[float, Field(gt=0, le=600, strict=False)] = 60
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the variables of the environment that hold what nobody else may know."""
+        raise NotImplementedError
+
+
+class WebhookSettings(ServiceSettings):
+    """Describe a destination that is a URL of one's own, and what it takes."""
+
+    kind: Literal["webhook"]
+    url: str
+    secret: str
+    rows_per_call: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    bytes_per_call: Annotated[int, Field(ge=1_000, le=100_000_000)] = 1_000_000
+    calls_per_second: Annotated[int, Field(ge=1, le=10_000)] = 10
+    calls_at_once: Annotated[int, Field(ge=1, le=100)] = 4
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the name of the variable with the shared secret."""
+        return (self.secret,)
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        is_here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if not parts.hostname or parts.scheme not in ("https", "http"):
+            raise ValueError("must be a URL such as https://example.com/mailmart")
+        if parts.scheme == "http" and not is_here:
+            raise ValueError("must begin with https: people's addresses go there")
+        if parts.username or parts.password:
+            raise ValueError("must not hold a password; the calls are signed with `secret`")
+        return url
+
+    @field_validator("secret")
+    @classmethod
+    def _is_a_variable(cls, secret: str) -> str:
+        return _variable(secret)
+
+
+def _variable(name: str) -> str:
+    """Refuse what cannot name a variable, as a secret that somebody wrote here itself."""
+    if not _VARIABLE_NAME.fullmatch(name):
+        raise ValueError(
+            "must name a variable of the environment in capital letters, such as WEBHOOK_SECRET; "
+            "what it holds is never written here"
+        )
+    return name
+
+
+_KINDS: Mapping[str, type[DestinationSettings]] = {
+    get_args(model.model_fields["kind"].annotation)[0]: model
+    for model in (FileSettings, WebhookSettings)
+}
+
+
 def _property(name: object, value: object) -> object:
     """Give the long form of `name: field`, `name:` and `name: {field: …, ride_along: …}`."""
     if value is None:
@@ -146,11 +214,15 @@ def _property(name: object, value: object) -> object:
 class Destinations(_Strict):
     """Hold the settings of every destination by its name, in the order of the file."""
 
-    destinations: Mapping[str, FileSettings]
+    destinations: Mapping[
+        str, Annotated[FileSettings | WebhookSettings, Field(discriminator="kind")]
+    ]
 
     @field_validator("destinations")
     @classmethod
-    def _are_named(cls, named: Mapping[str, FileSettings]) -> Mapping[str, FileSettings]:
+    def _are_named(
+        cls, named: Mapping[str, DestinationSettings]
+    ) -> Mapping[str, DestinationSettings]:
         for name in named:
             if not _DESTINATION_NAME.fullmatch(name):
                 raise ValueError(
@@ -180,6 +252,15 @@ class Destinations(_Strict):
                 )
         return {name: each for name, each in enabled.items() if name in names}
 
+    def secrets(self, names: Collection[str] | None) -> set[str]:
+        """Return the variables that the selected destinations need the values of."""
+        return {
+            variable
+            for settings in self.selected(names).values()
+            if isinstance(settings, ServiceSettings)
+            for variable in settings.secrets
+        }
+
 
 def read_destinations(path: Path) -> Destinations:
     """Read and check the destinations.
@@ -206,6 +287,19 @@ def read_destinations(path: Path) -> Destinations:
         raise ConfigurationError("\n".join(f"{path}: {each}" for each in sentences)) from None
 
 
+def refuse_missing_secrets(
+    name: str, settings: DestinationSettings, secrets: Mapping[str, str]
+) -> None:
+    """Refuse settings that name variables which hold nothing, by `ConfigurationError`."""
+    if isinstance(settings, ServiceSettings):
+        missing = [variable for variable in settings.secrets if not secrets.get(variable)]
+        if missing:
+            raise ConfigurationError(
+                f"destinations.{name} needs {' and '.join(missing)} in the environment; set it, or "
+                "disable the destination with `enabled: false`"
+            )
+
+
 class _UniqueKeys(yaml.SafeLoader):
     """Refuse a repeated key, of which YAML would silently keep the last."""
 
@@ -224,16 +318,22 @@ class _UniqueKeys(yaml.SafeLoader):
 
 def _sentence(problem: Mapping[str, Any]) -> str:
     location = [str(part) for part in problem["loc"]]
+    kind = None
+    if location[:1] == ["destinations"] and location[2:3] and location[2] in _KINDS:
+        # The reader of the file has not written which model was meant.
+        kind = location.pop(2)
     where = ".".join(location) or "the file"
     match problem["type"]:
         case "extra_forbidden":
             holder = ".".join(location[:-1]) or "the file"
-            allowed = _listed(_model_at(location[:-1]).model_fields)
+            allowed = _listed(_model_at(location[:-1], kind).model_fields)
             return f"{holder} has an unknown key {location[-1]!r}; allowed: {allowed}"
         case "missing":
             return f"{where} is missing"
-        case "literal_error":
-            return f"{where} is {problem['input']!r}; allowed: {problem['ctx']['expected']}"
+        case "union_tag_invalid":
+            return f"{where}.kind is {problem['ctx']['tag']!r}; allowed: {_listed(_KINDS)}"
+        case "union_tag_not_found":
+            return f"{where}.kind is missing"
         case "value_error":
             return f"{where}: {problem['ctx']['error']}"
         case "model_type" | "dict_type" | "mapping_type" | "model_attributes_type":
@@ -242,13 +342,13 @@ def _sentence(problem: Mapping[str, Any]) -> str:
             return f"{where} is {problem['input']!r}: {problem['msg']}"
 
 
-def _model_at(location: list[str]) -> type[BaseModel]:
+def _model_at(location: list[str], kind: str | None) -> type[BaseModel]:
     """Find the model whose key was unknown; the names in between are the user's own."""
     match location:
         case []:
             return Destinations
-        case ["destinations", _]:
-            return FileSettings
+        case ["destinations", _] if kind is not None:
+            return _KINDS[kind]
         case ["destinations", _, "brakes"]:
             return Brakes
         case ["destinations", _, "properties", _]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +13,19 @@ import duckdb
 
 from reverse_etl import holdouts, ledger, losses
 from reverse_etl.brakes import Brake
-from reverse_etl.configuration import Destinations, DestinationSettings, FileSettings
+from reverse_etl.configuration import (
+    Destinations,
+    DestinationSettings,
+    FileSettings,
+    WebhookSettings,
+    refuse_missing_secrets,
+)
 from reverse_etl.desired_state import check_settings, check_sync, refuse_unmailable
 from reverse_etl.destinations.file import FileDestination
+from reverse_etl.destinations.webhook import WebhookDestination
 from reverse_etl.plan import Plan, plan_delivery
+from reverse_etl.rates import Rate
+from reverse_etl.sending import Limits, Patience, Sender
 from reverse_etl.shipment import Destination, DestinationError, Report, Shipment
 
 Status = Literal["delivered", "nothing_to_do", "dry_run", "braked", "out_of_date", "failed"]
@@ -65,6 +75,7 @@ def deliver(
     run_id: str,
     at: datetime,
     outbox: Path,
+    secrets: Mapping[str, str] | None = None,
     names: Collection[str] | None = None,
     dry_run: bool = False,
     confirmed_plan_id: str | None = None,
@@ -75,22 +86,26 @@ def deliver(
     """Bring the enabled destinations, or of these the named ones, to the desired state.
 
     `as_of` is that of the marts, `at` the time of the run; without a zone they are UTC. Reads the
-    tables of `sync`, writes those of `reverse_etl`, and expects no open transaction. `command` is
-    what a person types to deliver to these destinations, without naming one of them. One
-    destination's failure is its own outcome and stops no other. Raise `ConfigurationError` where
-    the settings do not fit the warehouse, and `SyncError` where the desired state contradicts
-    itself: then nobody is told anything.
+    tables of `sync`, writes those of `reverse_etl`, and expects no open transaction. `secrets` are
+    what the variables hold that the settings name. `command` is what a person types to deliver to
+    these destinations, without naming one of them. One destination's failure is its own outcome and
+    stops no other. Raise `ConfigurationError` where the settings do not fit the warehouse or a
+    secret is missing, and `SyncError` where the desired state contradicts itself: then nobody is
+    told anything.
     """
     selected = destinations.selected(names)
     ledger.prepare(connection)
     check_sync(connection)
     for name, settings in selected.items():
         check_settings(connection, name, settings)
+        refuse_missing_secrets(name, settings, secrets or {})
 
     def open_configured(name: str, settings: DestinationSettings) -> Destination:
         match settings:
             case FileSettings():
                 return FileDestination(outbox)
+            case WebhookSettings():
+                return _open_webhook(name, settings, secrets or {})
             case _:
                 raise AssertionError(f"{name}: no module speaks to a {settings.kind}")
 
@@ -107,6 +122,27 @@ def deliver(
     if names is None and not dry_run:
         _forget_erased(connection, opened.values())
     return outcomes
+
+
+def _open_webhook(
+    name: str, settings: WebhookSettings, secrets: Mapping[str, str]
+) -> WebhookDestination:
+    return WebhookDestination(
+        sender=Sender(
+            name=name,
+            credentials=settings.secret,
+            limits=Limits(
+                rows=settings.rows_per_call,
+                bytes=settings.bytes_per_call,
+                rates=(Rate(settings.calls_per_second, 1),),
+                concurrency=settings.calls_at_once,
+            ),
+            patience=Patience(attempts=settings.attempts, timeout=settings.timeout_seconds),
+        ),
+        url=settings.url,
+        secret=secrets[settings.secret],
+        clock=time.time,
+    )
 
 
 def _forget_erased(

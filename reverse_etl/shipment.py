@@ -90,10 +90,26 @@ class Shipment:
             where planned.kind = '{kind}'
         """
 
-    def pages(self, kind: Kind, rows: int) -> Iterator[pa.Table]:
-        """Yield the changes of one kind, at most `rows` at a time.
+    def types(self, kind: Kind) -> dict[str, str]:
+        """Return the columns of `select` in order, with DuckDB's names of their types."""
+        described = self.connection.execute(f"describe {self.select(kind)}").fetchall()
+        return {row[0]: row[1] for row in described}
 
-        Each page is a query of its own, so outcomes can be acknowledged between two of them.
+    def count(self, kind: Kind, condition: str = "true") -> int:
+        """Count the changes of one kind, or of these those that meet a condition."""
+        ((number,),) = self.connection.execute(
+            f"select count(*) from planned_changes where kind = $kind and {condition}",
+            {"kind": kind},
+        ).fetchall()
+        return int(number)
+
+    def pages(
+        self, kind: Kind, rows: int, *, columns: str = "*", condition: str = "true"
+    ) -> Iterator[pa.Table]:
+        """Yield the changes of one kind that meet a condition, at most `rows` at a time.
+
+        `columns` is what is selected of `select`. Each page is a query of its own, so outcomes can
+        be acknowledged between two of them.
         """
         ((first, last),) = self.connection.execute(
             "select min(change_number), max(change_number) from planned_changes where kind = ?",
@@ -104,8 +120,8 @@ class Shipment:
         for start in range(first, last + 1, rows):
             page: pa.Table = self.connection.sql(
                 f"""
-                select * from ({self.select(kind)})
-                where change_number between $start and $start + $rows - 1
+                select {columns} from ({self.select(kind)})
+                where change_number between $start and $start + $rows - 1 and {condition}
                 order by change_number
                 """,
                 params={"start": start, "rows": rows},
@@ -175,3 +191,8 @@ class Destination(Protocol):
 def identifier(name: str) -> str:
     """Quote a name for SQL."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def iso_time(expression: str) -> str:
+    """Write the SQL of a UTC time as ISO 8601 has it."""
+    return f"strftime({expression}, '%Y-%m-%dT%H:%M:%S.%fZ')"

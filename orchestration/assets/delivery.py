@@ -10,7 +10,7 @@ from orchestration.assets.models import BUILDS, model_key
 from orchestration.builds import find_built_as_of
 from orchestration.forgetting import rewriting_what_is_forgotten
 from orchestration.progress import Report
-from orchestration.resources import DESTINATIONS_FILE, refuse_future
+from orchestration.resources import DESTINATIONS_FILE, read_secrets, refuse_future
 from orchestration.warehouse import Warehouse
 from reverse_etl.configuration import read_destinations
 from reverse_etl.delivery import DeliveryOutcome, deliver
@@ -53,13 +53,15 @@ def receipts(
         # Bare dbt builds of any instant that it is told.
         refuse_future(as_of, warehouse.started_at)
         with rewriting_what_is_forgotten(connection):
+            destinations = read_destinations(DESTINATIONS_FILE)
             outcomes = deliver(
                 connection,
-                read_destinations(DESTINATIONS_FILE),
+                destinations,
                 as_of=as_of,
                 run_id=warehouse.run_id,
                 at=warehouse.started_at,
                 outbox=Path(warehouse.outbox),
+                secrets=read_secrets(destinations.secrets(config.destinations or None)),
                 names=config.destinations or None,
                 dry_run=config.dry_run,
                 confirmed_plan_id=config.confirmed_plan_id,

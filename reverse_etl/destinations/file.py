@@ -17,7 +17,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from reverse_etl.shipment import DestinationError, Kind, Report, Shipment, identifier
+from reverse_etl.shipment import (
+    DestinationError,
+    Kind,
+    Report,
+    Shipment,
+    identifier,
+    iso_time,
+)
 
 _FILES: dict[str, Kind] = {
     "profiles.csv": "profile",
@@ -170,7 +177,8 @@ def _write(shipment: Shipment, draft: Path, report: Report) -> None:
     for number, (name, kind) in enumerate(_FILES.items()):
         report(f"{shipment.destination}: writing {name}", number, len(_FILES))
         path = draft / name
-        types = _types(shipment, kind)
+        types = shipment.types(kind)
+        del types["change_number"]
         _copy(shipment, kind, types, path)
         _flush(path)
         neutralised += _neutralised(shipment, kind, types)
@@ -193,12 +201,6 @@ def _write(shipment: Shipment, draft: Path, report: Report) -> None:
     path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     _flush(path)
     _flush(draft)
-
-
-def _types(shipment: Shipment, kind: Kind) -> dict[str, str]:
-    """Return the columns of a file in order, with their types."""
-    described = shipment.connection.execute(f"describe {shipment.select(kind)}").fetchall()
-    return {row[0]: row[1] for row in described if row[0] != "change_number"}
 
 
 def _copy(shipment: Shipment, kind: Kind, types: dict[str, str], path: Path) -> None:
@@ -226,7 +228,7 @@ def _cell(column: str, type_: str) -> str:
     if type_ == "VARCHAR":
         return f"case when {_is_executable(name)} then '''' || {name} else {name} end"
     if type_.startswith("TIMESTAMP"):
-        return f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%fZ')"
+        return iso_time(name)
     if type_.endswith("]") or type_.startswith(("STRUCT", "MAP")):
         return f"to_json({name})::varchar"
     return name

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reverse_etl import ledger
+from tests.fakes.server import Fault
+from tests.fakes.webhook import SECRET, FakeWebhook, Line
 from tests.reverse_etl.service import Answer, Killed, Row, Service
 from tests.reverse_etl.shop import Mirror, Shop, configured
 from tests.reverse_etl.test_holdouts import is_held_out
@@ -134,6 +136,90 @@ def test_a_service_with_every_fault_holds_the_desired_state_when_they_cease(
         )
         assert service.repeated == []
         assert shop.delivers(opener=service.open).status == "nothing_to_do"
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(days(), min_size=1, max_size=5))
+def test_a_service_that_is_called_holds_the_desired_state_when_faults_cease(
+    history: list[Day],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, FakeWebhook() as service:
+        shop = Shop(Path(folder), ":memory:")
+        shop.destinations = configured(
+            kind="webhook",
+            url=service.url,
+            secret="SECRET",
+            properties={"first_name": None},
+            holdouts=HOLDOUTS,
+            rows_per_call=2,
+            calls_per_second=1000,
+            attempts=2,
+            timeout_seconds=0.2,
+        )
+        secrets = {"SECRET": SECRET}
+        for day in history:
+            shop.tomorrow()
+            want(shop, day)
+            service.heard.clear()
+            service.answered.clear()
+            refused = _refused(shop)
+            _break(service, random.Random(day.seed))
+            with suppress(Killed):
+                shop.delivers(secrets=secrets, report=_kill_at(day.killed_at))
+            assert service.repeated == []
+            _assert_called_of_nobody_wrongly(day, service, refused)
+        service.faults = lambda call: None
+        service.refuses = lambda line: None
+        service.unreadable = lambda line: False
+        shop.delivers(secrets=secrets)
+        refused = _refused(shop)
+        _assert_holds(
+            history[-1],
+            {who: row["first_name"] for who, row in service.profiles.items() if who not in refused},
+            {key: value for key, value in service.members.items() if key[1] not in refused},
+            refused,
+        )
+        assert shop.delivers(secrets=secrets).status == "nothing_to_do"
+
+
+def _break(service: FakeWebhook, chance: random.Random) -> None:
+    """Let calls meet any fault, lines be refused, and lines spoil their call."""
+    faults = [
+        *(Fault(status, acts=acts) for status in (500, 502) for acts in (False, True)),
+        Fault(429, {"Retry-After": "0"}),
+        Fault(503, {"Retry-After": "0.01"}),
+        Fault(cuts=True),
+        Fault(cuts=True, acts=True),
+        Fault(hangs=0.3, acts=True),
+        Fault(401),
+        Fault(200, body=b'{"errors": "garbage"}', acts=True),
+    ]
+    met: dict[int, Fault | None] = {}
+    spoilt = chance.choice([*PEOPLE, None, None])
+    answers = {who: chance.choice([None, None, None, "failed", "suppressed"]) for who in PEOPLE}
+
+    def fault(call: int) -> Fault | None:
+        return met.setdefault(call, chance.choice(faults) if chance.random() < 0.3 else None)
+
+    def refuse(line: Line) -> tuple[str, str] | None:
+        answer = answers[line["profile_id"]]
+        return None if answer is None else (answer, "has its reasons")
+
+    service.faults = fault
+    service.refuses = refuse
+    service.unreadable = lambda line: line["profile_id"] == spoilt
+
+
+def _assert_called_of_nobody_wrongly(
+    day: Day, service: FakeWebhook, refused: Collection[str]
+) -> None:
+    assert not [
+        line
+        for line in service.heard
+        if line["kind"] != "suppression"
+        and line["action"] != "remove"
+        and (line["profile_id"] not in day.names or line["profile_id"] in refused)
+    ]
 
 
 def _refused(shop: Shop) -> set[str]:

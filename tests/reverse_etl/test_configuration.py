@@ -62,7 +62,10 @@ def test_every_key_is_read(path: Path) -> None:
             "min_profiles",
         ),
         ("{destination: {}}", "the file has an unknown key 'destination'; allowed: destinations"),
-        ("{destinations: {crm: {kind: ftp}}}", "destinations.crm.kind is 'ftp'; allowed: 'file'"),
+        (
+            "{destinations: {crm: {kind: ftp}}}",
+            "destinations.crm.kind is 'ftp'; allowed: file, webhook",
+        ),
         ("{destinations: {crm: {enabled: true}}}", "destinations.crm.kind is missing"),
         ("{destinations: {CRM: {kind: file}}}", "'CRM' cannot name a destination"),
         ("{destinations: {../x: {kind: file}}}", "'../x' cannot name a destination"),
@@ -104,6 +107,32 @@ def test_every_key_is_read(path: Path) -> None:
             "{b: {share: 0.5, salt: x}}}}}",
             "holds out of b, which is none of its segments",
         ),
+        (
+            "{destinations: {hook: {kind: webhook, url: 'https://x.example'}}}",
+            "destinations.hook.secret is missing",
+        ),
+        (
+            "{destinations: {hook: {kind: webhook, url: 'http://x.example', secret: S}}}",
+            "destinations.hook.url: must begin with https",
+        ),
+        (
+            "{destinations: {hook: {kind: webhook, url: 'https://a:b@x.example', secret: S}}}",
+            "destinations.hook.url: must not hold a password",
+        ),
+        (
+            "{destinations: {hook: {kind: webhook, url: x.example, secret: S}}}",
+            "destinations.hook.url: must be a URL such as https://example.com/mailmart",
+        ),
+        (
+            "{destinations: {hook: {kind: webhook, url: 'https://x.example', secret: s3cret!}}}",
+            "destinations.hook.secret: must name a variable of the environment",
+        ),
+        (
+            "{destinations: {hook: {kind: webhook, rows: 5}}}",
+            "destinations.hook has an unknown key 'rows'; allowed: kind, enabled, segments, "
+            "properties, brakes, holdouts, attempts, timeout_seconds, url, secret, rows_per_call, "
+            "bytes_per_call, calls_per_second, calls_at_once",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_file_and_place(path: Path, written: str, said: str) -> None:
@@ -114,8 +143,16 @@ def test_a_mistake_is_named_with_its_file_and_place(path: Path, written: str, sa
     assert said in str(mistaken.value)
 
 
+def test_what_is_written_in_the_place_of_a_variable_is_not_said_again(path: Path) -> None:
+    """It may be the secret itself."""
+    path.write_text("{destinations: {hook: {kind: webhook, url: 'https://x', secret: s3cret!}}}")
+    with pytest.raises(ConfigurationError) as mistaken:
+        read_destinations(path)
+    assert "s3cret" not in str(mistaken.value)
+
+
 def test_all_mistakes_are_said_at_once(path: Path) -> None:
-    path.write_text("{destinations: {crm: {kind: ftp, colour: red}, mail: {}}}")
+    path.write_text("{destinations: {crm: {kind: file, colour: red, size: 1}, mail: {}}}")
     with pytest.raises(ConfigurationError) as mistaken:
         read_destinations(path)
     assert len(str(mistaken.value).splitlines()) == 3
