@@ -37,7 +37,11 @@ class WebhookDestination:
     clock: Callable[[], float]
 
     def send(self, shipment: Shipment, report: Report) -> Iterator[pa.Table]:
-        """Post removals first, so that an address that moves is free when it comes again."""
+        """Post first who must be left alone, then removals, then all else.
+
+        Should the rest not arrive, nobody is mailed wrongly; and an address that moves to another
+        profile is free when that one comes.
+        """
         yield from self.sender.send(shipment, list(self._routes(shipment)), report)
 
     def recover(self, shipment: Shipment) -> Iterator[pa.Table]:
@@ -60,11 +64,11 @@ class WebhookDestination:
         member = {"segment": "segment", "attribute": "attribute"}
         profile = {"properties": _properties(shipment)}
         for kind, is_removal, content in (
+            ("suppression", False, {"reason": "reason"}),
             ("segment_member", True, removal),
             ("profile", True, {}),
             ("profile", False, profile),
             ("segment_member", False, member),
-            ("suppression", False, {"reason": "reason"}),
         ):
             fields = {
                 "kind": f"'{kind}'",

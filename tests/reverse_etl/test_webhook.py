@@ -62,10 +62,10 @@ def test_the_service_holds_what_is_desired_and_hears_only_what_is_new(shop: Shop
         assert deliver(shop, service).status == "delivered"
 
         assert [(line["kind"], line["action"], line["profile_id"]) for line in service.heard] == [
+            ("suppression", "add", "bo"),
             ("segment_member", "remove", "bo"),
             ("profile", "remove", "bo"),
             ("profile", "add", "cy"),
-            ("suppression", "add", "bo"),
         ]
         assert set(service.profiles) == {"ada", "cy"}
         assert (service.members, service.suppressions) == ({}, {"bo": "unsubscribe"})
