@@ -312,7 +312,7 @@ class _Calls:
                 if answer.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
                     self._pause(answer)
                     continue
-                if answer.status // 100 != 5:
+                if answer.status // 100 != 5 and answer.status != HTTPStatus.REQUEST_TIMEOUT:
                     return await self._refuse(route, batch, answer, attempts)
             broken += 1
             reason = self._break(answer)
