@@ -233,20 +233,23 @@ class Sender:
                     and (batch := next(batches, None))
                 ):
                     going.add(asyncio.run_coroutine_threadsafe(calls.deliver(route, batch), loop))
-                left = gathered_at + _GATHERED_SECONDS - time.monotonic()
-                ended, going = wait(going, max(left, 0), FIRST_COMPLETED)
+                if not going:
+                    break
+                # With nothing to acknowledge there is nothing to hurry for.
+                left = gathered_at + _GATHERED_SECONDS - time.monotonic() if answered else None
+                ended, going = wait(going, left if left is None else max(left, 0), FIRST_COMPLETED)
                 for one in ended:
                     try:
                         answered += one.result()
                     except DestinationError as error:
                         # No other call begins; those that have begun are heard to their end.
                         problem = error
-                if answered and (not going or time.monotonic() >= gathered_at + _GATHERED_SECONDS):
+                if answered and time.monotonic() >= gathered_at + _GATHERED_SECONDS:
                     yield pa.concat_tables(answered)
                     answered = []
                     gathered_at = time.monotonic()
-                if not going:
-                    break
+            if answered:
+                yield pa.concat_tables(answered)
         finally:
             for one in going:
                 one.cancel()

@@ -198,3 +198,15 @@ def test_a_missing_secret_is_named_before_anybody_is_told(shop: Shop) -> None:
         with pytest.raises(ValueError, match="needs WEBHOOK_SECRET in the environment"):
             shop.delivers(secrets={})
         assert service.arrivals == []
+
+
+def test_what_ends_while_answers_are_acknowledged_leaves_nothing_unsent(shop: Shop) -> None:
+    for number in range(100):
+        shop.wants(f"p{number}")
+    taken = Fault(200, body=b"ok", hangs=0.005, acts=True)
+    with FakeWebhook(faults=lambda call: taken) as service:
+        # Two calls wait at most, and both have ended before the first answers are on record.
+        outcome = deliver(
+            shop, service, rows_per_call=1, calls_at_once=1, bytes_per_call=100_000_000
+        )
+        assert (outcome.status, outcome.delivered) == ("delivered", 100)
