@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.webhook import SECRET, FakeWebhook
 from tests.orchestration.checkout import Checkout, Ended, Place, small_disk
 from tests.orchestration.conftest import FirstRun
 from tests.orchestration.shop import FIRST_DELIVERY, TUESDAY, WEDNESDAY
@@ -204,3 +205,70 @@ def test_the_first_delivery_was_of_one_profile_and_two_segments(first_run: First
     assert FIRST_DELIVERY in " ".join(first_run.ended.out.split())
     assert len(first_run.place.rows(LEDGER)) == 3
     assert TUESDAY[:10].replace("-", "") in first_run.place.deliveries()[0]
+
+
+@pytest.fixture
+def called(first_run: FirstRun, tmp_path: Path) -> Iterator[tuple[Place, FakeWebhook]]:
+    """The shop, in a checkout of its own whose settings name a service that is called as well."""
+    with FakeWebhook() as service:
+        checkout = first_run.place.checkout.copied(tmp_path / "checkout")
+        with (checkout.root / "destinations.yml").open("a", encoding="utf-8") as settings:
+            settings.write(
+                "  hook:\n    kind: webhook\n    segments: all\n    properties: all\n"
+                f"    url: {service.url}/in?token=part-of-a-path\n    secret: HOOK_SECRET\n"
+            )
+        place = first_run.place.copied(tmp_path / "shop")
+        yield Place(checkout, place.folder), service
+
+
+def find_bytes(folder: Path, *words: str) -> list[str]:
+    """Return the files under a folder that hold one of the words."""
+    return [
+        str(path.relative_to(folder))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and any(word.encode() in path.read_bytes() for word in words)
+    ]
+
+
+def sync_with_secret(place: Place, secret: str) -> Ended:
+    return place.checkout.mailmart(
+        *("sync", "--destination", "hook", "--warehouse", place.warehouse),
+        HOOK_SECRET=secret,
+    )
+
+
+@pytest.mark.slow
+def test_a_service_that_is_called_hears_it_and_no_log_names_anybody(
+    called: tuple[Place, FakeWebhook],
+) -> None:
+    place, service = called
+    refused = sync_with_secret(place, "another secret")
+    assert refused.status == 1
+    assert "hook does not let us in (401): see to HOOK_SECRET" in refused.last_line
+
+    ended = sync_with_secret(place, SECRET)
+
+    assert ended.status == 0, ended.err
+    assert "3 of 3 changes delivered (profiles: 1 add; segment members: 2 add) to 127.0.0.1" in (
+        ended.out
+    )
+    assert [profile["email"] for profile in service.profiles.values()] == ["ada@tuesday.example"]
+    assert {segment for segment, _ in service.members} == {
+        "potentially_interested",
+        "birthday_week",
+    }
+    # Logs, pages and Dagster's history are all under data/ and target/.
+    told = ("ada@tuesday.example", SECRET, "another secret", "part-of-a-path")
+    assert find_bytes(place.checkout.root / "data", *told) == []
+    assert find_bytes(place.checkout.root / "target", *told) == []
+    assert not any(word in refused.err + ended.err + ended.out for word in told)
+
+
+def test_a_secret_that_is_not_set_is_named(called: tuple[Place, FakeWebhook]) -> None:
+    place, service = called
+
+    ended = sync_with_secret(place, "")
+
+    assert ended.status == 1
+    assert "destinations.hook needs HOOK_SECRET in the environment" in ended.last_line
+    assert service.arrivals == []
