@@ -288,11 +288,11 @@ def read_destinations(path: Path) -> Destinations:
 
 
 def refuse_missing_secrets(
-    name: str, settings: DestinationSettings, secrets: Mapping[str, str]
+    name: str, settings: DestinationSettings, held: Mapping[str, str]
 ) -> None:
     """Refuse settings that name variables which hold nothing, by `ConfigurationError`."""
     if isinstance(settings, ServiceSettings):
-        missing = [variable for variable in settings.secrets if not secrets.get(variable)]
+        missing = [variable for variable in settings.secrets if not held.get(variable)]
         if missing:
             raise ConfigurationError(
                 f"destinations.{name} needs {' and '.join(missing)} in the environment; set it, or "

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +24,7 @@ from reverse_etl.destinations.file import FileDestination
 from reverse_etl.destinations.webhook import WebhookDestination
 from reverse_etl.plan import Plan, plan_delivery
 from reverse_etl.rates import Rate
-from reverse_etl.sending import Limits, Patience, Sender
+from reverse_etl.sending import Limits, Outside, Patience, Sender
 from reverse_etl.shipment import Destination, DestinationError, Report, Shipment
 
 Status = Literal["delivered", "nothing_to_do", "dry_run", "braked", "out_of_date", "failed"]
@@ -75,7 +74,7 @@ def deliver(
     run_id: str,
     at: datetime,
     outbox: Path,
-    secrets: Mapping[str, str] | None = None,
+    outside: Outside | None = None,
     names: Collection[str] | None = None,
     dry_run: bool = False,
     confirmed_plan_id: str | None = None,
@@ -86,10 +85,10 @@ def deliver(
     """Bring the enabled destinations, or of these the named ones, to the desired state.
 
     `as_of` is that of the marts, `at` the time of the run; without a zone they are UTC. Reads the
-    tables of `sync`, writes those of `reverse_etl`, and expects no open transaction. `secrets` are
-    what the variables hold that the settings name. `command` is what a person types to deliver to
-    these destinations, without naming one of them. One destination's failure is its own outcome and
-    stops no other. Raise `ConfigurationError` where the settings do not fit the warehouse or a
+    tables of `sync`, writes those of `reverse_etl`, and expects no open transaction. `outside` is
+    needed where a service is called. `command` is what a person types to deliver to these
+    destinations, without naming one of them. One destination's failure is its own outcome and stops
+    no other. Raise `ConfigurationError` where the settings do not fit the warehouse or a
     secret is missing, and `SyncError` where the desired state contradicts itself: then nobody is
     told anything.
     """
@@ -98,14 +97,14 @@ def deliver(
     check_sync(connection)
     for name, settings in selected.items():
         check_settings(connection, name, settings)
-        refuse_missing_secrets(name, settings, secrets or {})
+        refuse_missing_secrets(name, settings, outside.secrets if outside else {})
 
     def open_configured(name: str, settings: DestinationSettings) -> Destination:
         match settings:
             case FileSettings():
                 return FileDestination(outbox)
-            case WebhookSettings():
-                return _open_webhook(name, settings, secrets or {})
+            case WebhookSettings() if outside is not None:
+                return _open_webhook(name, settings, outside)
             case _:
                 raise AssertionError(f"{name}: no module speaks to a {settings.kind}")
 
@@ -124,9 +123,7 @@ def deliver(
     return outcomes
 
 
-def _open_webhook(
-    name: str, settings: WebhookSettings, secrets: Mapping[str, str]
-) -> WebhookDestination:
+def _open_webhook(name: str, settings: WebhookSettings, outside: Outside) -> WebhookDestination:
     return WebhookDestination(
         sender=Sender(
             name=name,
@@ -137,11 +134,11 @@ def _open_webhook(
                 rates=(Rate(settings.calls_per_second, 1),),
                 concurrency=settings.calls_at_once,
             ),
+            outside=outside,
             patience=Patience(attempts=settings.attempts, timeout=settings.timeout_seconds),
         ),
         url=settings.url,
-        secret=secrets[settings.secret],
-        clock=time.time,
+        secret=outside.secrets[settings.secret],
     )
 
 

@@ -8,7 +8,6 @@ and a batch is a stretch of the bytes that Arrow hands over.
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 import threading
 import time
@@ -16,7 +15,6 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -52,6 +50,18 @@ _LONGEST_REASON = 300
 _T = TypeVar("_T")
 
 _ADDRESS = re.compile(r"[^\s\"',;:<>{}()\[\]=\\]+@[^\s\"',;:<>{}()\[\]=\\]+")
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What is handed in: what variables of the environment hold, the time, and chance.
+
+    `clock` gives seconds since 1970, `chance` a number from 0 to 1.
+    """
+
+    secrets: Mapping[str, str]
+    clock: Callable[[], float]
+    chance: Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -169,13 +179,16 @@ def tidy(reason: str) -> str:
     return " ".join(_ADDRESS.sub("<address>", reason).split())[:_LONGEST_REASON]
 
 
-def pause_asked_for(answer: Answer, now: datetime) -> float | None:
-    """Return the seconds that `Retry-After` asks for (RFC 9110, 10.2.3), None where it does not."""
+def pause_asked_for(answer: Answer, now: float) -> float | None:
+    """Return the seconds that `Retry-After` asks for (RFC 9110, 10.2.3), None where it does not.
+
+    `now` is in seconds since 1970.
+    """
     told = answer.headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d+(\.\d+)?", told):
         return float(told)
     try:
-        return max((parsedate_to_datetime(told) - now).total_seconds(), 0.0)
+        return max(parsedate_to_datetime(told).timestamp() - now, 0.0)
     except (ValueError, TypeError):
         return None
 
@@ -185,14 +198,14 @@ class Sender:
     """Call one service by its limits.
 
     `name` is the destination's in the settings, `credentials` names the variables of the
-    environment that hold what the service knows us by. `chance` spreads retries.
+    environment that hold what the service knows us by.
     """
 
     name: str
     credentials: str
     limits: Limits
+    outside: Outside
     patience: Patience = field(default_factory=Patience)
-    chance: random.Random = field(default_factory=random.SystemRandom)
 
     def send(
         self, shipment: Shipment, routes: Sequence[Route], report: Report
@@ -363,7 +376,7 @@ class _Calls:
         patience = self._sender.patience
         self._is_in_trouble = True
         self._paused += 1
-        asked = pause_asked_for(answer, datetime.now(UTC))
+        asked = pause_asked_for(answer, self._sender.outside.clock())
         pause = self._backoff(self._paused) if asked is None else asked
         until = self._clock() + pause
         if until - self._last_success_at > patience.throttled:
@@ -380,8 +393,8 @@ class _Calls:
         Source: "full jitter" in Exponential Backoff And Jitter, AWS Architecture Blog, 2015.
         """
         patience = self._sender.patience
-        longest = min(patience.first_pause * 2 ** (times - 1), patience.longest_pause)
-        return self._sender.chance.uniform(0, longest)
+        longest: float = min(patience.first_pause * 2 ** (times - 1), patience.longest_pause)
+        return longest * self._sender.outside.chance()
 
     async def _refuse(
         self, route: Route, batch: Batch, answer: Answer, attempts: int

@@ -1,5 +1,7 @@
 """What changed is told to the destinations, and what they answered is kept."""
 
+import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from orchestration.resources import DESTINATIONS_FILE, read_secrets, refuse_futu
 from orchestration.warehouse import Warehouse
 from reverse_etl.configuration import read_destinations
 from reverse_etl.delivery import DeliveryOutcome, deliver
+from reverse_etl.sending import Outside
 
 GROUP = "delivery"
 SYNC = [
@@ -61,7 +64,11 @@ def receipts(
                 run_id=warehouse.run_id,
                 at=warehouse.started_at,
                 outbox=Path(warehouse.outbox),
-                secrets=read_secrets(destinations.secrets(config.destinations or None)),
+                outside=Outside(
+                    secrets=read_secrets(destinations.secrets(config.destinations or None)),
+                    clock=time.time,
+                    chance=random.random,
+                ),
                 names=config.destinations or None,
                 dry_run=config.dry_run,
                 confirmed_plan_id=config.confirmed_plan_id,

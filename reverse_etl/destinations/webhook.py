@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,12 +29,11 @@ _REFUSALS: Mapping[str, OutcomeWord] = {"failed": "failed", "suppressed": "suppr
 
 @dataclass(frozen=True)
 class WebhookDestination:
-    """Post changes to a URL; `clock` gives seconds since 1970, which the signature is made at."""
+    """Post changes to a URL."""
 
     sender: Sender
     url: str
     secret: str
-    clock: Callable[[], float]
 
     def send(self, shipment: Shipment, report: Report) -> Iterator[pa.Table]:
         """Post first who must be left alone, then removals, then all else.
@@ -88,7 +87,7 @@ class WebhookDestination:
 
     def _compose(self, shipment: Shipment, batch: Batch) -> Request:
         body = batch.lines
-        seconds = str(int(self.clock()))
+        seconds = str(int(self.sender.outside.clock()))
         signed = hmac.new(self.secret.encode(), f"{seconds}.".encode(), hashlib.sha256)
         signed.update(body)
         key = hashlib.sha256(f"{shipment.plan_id}\n".encode())

@@ -16,6 +16,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+PROGRAMS = ("mailmart", "dbt")
 LIBRARIES = (
     *("dagster", "dagster_dbt", "dbt.adapters.duckdb", "dbt.cli.main", "great_expectations"),
     *("altair", "pyarrow", "scipy.stats", "sklearn.isotonic", "xgboost"),

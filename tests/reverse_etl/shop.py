@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import random
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ import duckdb
 
 from reverse_etl.configuration import Destinations
 from reverse_etl.delivery import DeliveryOutcome, deliver
+from reverse_etl.sending import Outside
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -34,6 +37,11 @@ def configured(**settings: Any) -> Destinations:
     """Make the configuration of one destination called `file`."""
     described = {"kind": "file", "segments": "all", "properties": "all", **settings}
     return Destinations.model_validate({"destinations": {"file": described}})
+
+
+def outside(secrets: Mapping[str, str]) -> Outside:
+    """Make what a service is called with: secrets, the real time, and a chance that is seeded."""
+    return Outside(secrets, time.time, random.Random(7).random)
 
 
 class Shop:

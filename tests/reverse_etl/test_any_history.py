@@ -17,7 +17,7 @@ from reverse_etl import ledger
 from tests.fakes.server import Fault
 from tests.fakes.webhook import SECRET, FakeWebhook, Line
 from tests.reverse_etl.service import Answer, Killed, Row, Service
-from tests.reverse_etl.shop import Mirror, Shop, configured
+from tests.reverse_etl.shop import Mirror, Shop, configured, outside
 from tests.reverse_etl.test_holdouts import is_held_out
 
 PEOPLE = ("ada", "bo", "cy", "dee", "eve")
@@ -156,7 +156,7 @@ def test_a_service_that_is_called_holds_the_desired_state_when_faults_cease(
             attempts=2,
             timeout_seconds=0.2,
         )
-        secrets = {"SECRET": SECRET}
+        world = outside({"SECRET": SECRET})
         for day in history:
             shop.tomorrow()
             want(shop, day)
@@ -165,13 +165,13 @@ def test_a_service_that_is_called_holds_the_desired_state_when_faults_cease(
             refused = _refused(shop)
             _break(service, random.Random(day.seed))
             with suppress(Killed):
-                shop.delivers(secrets=secrets, report=_kill_at(day.killed_at))
+                shop.delivers(outside=world, report=_kill_at(day.killed_at))
             assert service.repeated == []
             _assert_called_of_nobody_wrongly(day, service, refused)
         service.faults = lambda call: None
         service.refuses = lambda line: None
         service.unreadable = lambda line: False
-        shop.delivers(secrets=secrets)
+        shop.delivers(outside=world)
         refused = _refused(shop)
         _assert_holds(
             history[-1],
@@ -179,7 +179,7 @@ def test_a_service_that_is_called_holds_the_desired_state_when_faults_cease(
             {key: value for key, value in service.members.items() if key[1] not in refused},
             refused,
         )
-        assert shop.delivers(secrets=secrets).status == "nothing_to_do"
+        assert shop.delivers(outside=world).status == "nothing_to_do"
 
 
 def _break(service: FakeWebhook, chance: random.Random) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reverse_etl.delivery import DeliveryOutcome
+from reverse_etl.sending import Answer, pause_asked_for
 from tests.fakes.server import Fault
 from tests.fakes.webhook import SECRET, FakeWebhook
-from tests.reverse_etl.shop import Shop, configured
+from tests.reverse_etl.shop import Shop, configured, outside
 
 VARIABLE = "WEBHOOK_SECRET"
 
@@ -34,7 +36,7 @@ def deliver(shop: Shop, service: FakeWebhook, **settings: Any) -> DeliveryOutcom
             **settings,
         }
     )
-    return shop.delivers(secrets={VARIABLE: SECRET})
+    return shop.delivers(outside=outside({VARIABLE: SECRET}))
 
 
 def test_the_service_holds_what_is_desired_and_hears_only_what_is_new(shop: Shop) -> None:
@@ -196,7 +198,7 @@ def test_a_missing_secret_is_named_before_anybody_is_told(shop: Shop) -> None:
     with FakeWebhook() as service:
         shop.destinations = configured(kind="webhook", url=service.url, secret=VARIABLE)
         with pytest.raises(ValueError, match="needs WEBHOOK_SECRET in the environment"):
-            shop.delivers(secrets={})
+            shop.delivers(outside=outside({}))
         assert service.arrivals == []
 
 
@@ -210,3 +212,20 @@ def test_what_ends_while_answers_are_acknowledged_leaves_nothing_unsent(shop: Sh
             shop, service, rows_per_call=1, calls_at_once=1, bytes_per_call=100_000_000
         )
         assert (outcome.status, outcome.delivered) == ("delivered", 100)
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ("7", 7),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 37),
+        ("Sun, 06 Nov 1994 08:48:00 GMT", 0),
+        ("soon", None),
+        ("", None),
+        ("-3", None),
+    ],
+)
+def test_a_service_says_when_it_wants_to_be_called_again(told: str, seconds: float | None) -> None:
+    """In seconds, or by a date: that of RFC 9110, at 08:49:00 of its day."""
+    now = datetime(1994, 11, 6, 8, 49, tzinfo=UTC).timestamp()
+    assert pause_asked_for(Answer(429, {"retry-after": told}, b""), now) == seconds
