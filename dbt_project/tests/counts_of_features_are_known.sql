@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 -- A view has no constraints: nobody whose features are learned from is without a count.
 {%- set counts = [] -%}
 {%- for measure, windows in [
