@@ -47,7 +47,7 @@ test: $(READY) ## run all tests that need nothing but this machine
 	@$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(READY) ## run the long tests: random worlds, kills, real processes (half an hour)
-	@$(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -m slow --timeout 1200 --numprocesses auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 
 $(WAREHOUSES)/.ready: requirements-warehouses.lock
 	@test -x $(WAREHOUSES)/bin/python || $(PYTHON) -m venv $(WAREHOUSES)

@@ -107,7 +107,6 @@ def test_batches_in_any_order_and_any_as_of_give_what_one_build_gives(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 def test_many_worlds_built_in_batches_give_what_one_build_gives(
     project: Project, steps: Steps, tmp_path: Path
 ) -> None:
