@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 # Seconds of a clock that never goes back.
@@ -43,10 +43,8 @@ class Limiter:
         async with self._turn:
             while (wait := self._wait_seconds()) != 0:
                 self._ended.clear()
-                try:
+                with suppress(TimeoutError):
                     await asyncio.wait_for(self._ended.wait(), wait)
-                except TimeoutError:
-                    continue
             self._begun += 1
         try:
             yield

@@ -13,10 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 import aiohttp
@@ -42,10 +43,12 @@ _GATHERED_SECONDS = 0.25
 _WAITING_BATCHES, _WAITING_BYTES = 32, 32_000_000
 # Rows refused one after the other, none accepted in between, after which it is not about the rows.
 _REFUSED_IN_A_ROW = 100
-# A service counts as being down when this many times the attempts that one batch has broke one
-# after the other, whichever batches they were of.
+# A service counts as being down when this many times the attempts of one batch have broken, one
+# after the other, of whichever batches.
 _BATCHES_UNTIL_DOWN = 3
 _LONGEST_REASON = 300
+# By these a service asks to be called later, and says nothing of what it was sent.
+_THROTTLED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 _T = TypeVar("_T")
 
@@ -124,15 +127,15 @@ class Batch:
         exceptions: Mapping[int, tuple[OutcomeWord, str | None]] | None = None,
     ) -> pa.Table:
         """Return `OUTCOMES`: one for all, but for the rows that are exceptions, by their number."""
-        words: list[str] = [outcome] * self.rows
-        reasons: list[str | None] = [reason] * self.rows
+        words = np.full(self.rows, outcome, object)
+        reasons = np.full(self.rows, reason and tidy(reason), object)
         for row, (word, why) in (exceptions or {}).items():
-            words[row], reasons[row] = word, why
+            words[row], reasons[row] = word, why and tidy(why)
         return pa.table(
             {
                 "change_number": self.changes.column("change_number"),
                 "outcome": words,
-                "reason": [None if why is None else tidy(why) for why in reasons],
+                "reason": reasons,
                 "attempts": np.full(self.rows, attempts, np.int64),
             },
             schema=OUTCOMES,
@@ -234,10 +237,9 @@ class Sender:
         """Have as many calls go on as the service takes at once, and gather what comes back."""
         waiting = max(1, min(_WAITING_BATCHES, _WAITING_BYTES // self.limits.bytes))
         batches = self._batches(shipment, route)
-        going: set[Future[list[pa.Table]]] = set()
-        answered: list[pa.Table] = []
+        going: set[Future[None]] = set()
         problem: DestinationError | None = None
-        gathered_at = time.monotonic()
+        gather_until = time.monotonic() + _GATHERED_SECONDS
         try:
             while True:
                 while (
@@ -248,21 +250,18 @@ class Sender:
                     going.add(asyncio.run_coroutine_threadsafe(calls.deliver(route, batch), loop))
                 if not going:
                     break
-                # With nothing to acknowledge there is nothing to hurry for.
-                left = gathered_at + _GATHERED_SECONDS - time.monotonic() if answered else None
-                ended, going = wait(going, left if left is None else max(left, 0), FIRST_COMPLETED)
+                left = max(gather_until - time.monotonic(), 0)
+                ended, going = wait(going, left, FIRST_COMPLETED)
                 for one in ended:
                     try:
-                        answered += one.result()
+                        one.result()
                     except DestinationError as error:
                         # No other call begins; those that have begun are heard to their end.
                         problem = error
-                if answered and time.monotonic() >= gathered_at + _GATHERED_SECONDS:
-                    yield pa.concat_tables(answered)
-                    answered = []
-                    gathered_at = time.monotonic()
-            if answered:
-                yield pa.concat_tables(answered)
+                if time.monotonic() >= gather_until:
+                    yield from calls.take_answers()
+                    gather_until = time.monotonic() + _GATHERED_SECONDS
+            yield from calls.take_answers()
         finally:
             for one in going:
                 one.cancel()
@@ -302,152 +301,161 @@ class _Calls:
         self._session = session
         self._clock = asyncio.get_running_loop().time
         self._limiter = Limiter(sender.limits.rates, self._clock)
+        self._at_once = asyncio.Semaphore(sender.limits.concurrency)
         # While the service is in trouble one call at a time finds out whether it still is.
         self._probe = asyncio.Lock()
-        self._is_in_trouble = False
-        self._at_once = asyncio.Semaphore(sender.limits.concurrency)
+        self._answers = SimpleQueue[pa.Table]()
         self._problem: DestinationError | None = None
+        self._is_stopped = asyncio.Event()
         self._paused_until = 0.0
-        self._last_success_at = self._clock()
-        # One after the other, of whichever batches.
-        self._broken = self._paused = self._refused = 0
+        self._last_taken_at = self._clock()
+        # Since the last good answer: how often trouble was met, and of this how often a call broke.
+        self._troubles = self._breaks = 0
+        self._refused = 0
 
     async def close(self) -> None:
         await self._session.close()
 
-    async def deliver(self, route: Route, batch: Batch, attempts: int = 0) -> list[pa.Table]:
+    def take_answers(self) -> Iterator[pa.Table]:
+        """Yield what has been answered since the last time, as one table; any thread may ask."""
+        tables = []
+        with suppress(Empty):
+            while True:
+                tables.append(self._answers.get_nowait())
+        if tables:
+            yield pa.concat_tables(tables)
+
+    async def deliver(self, route: Route, batch: Batch, attempts: int = 0) -> None:
         """Make the call until it has an answer that says something about the rows."""
-        broken = 0
+        breaks = 0
         while True:
             answer = await self._make(route, batch)
             attempts += 1
-            if isinstance(answer, Answer):
-                if answer.status // 100 == 2:
-                    self._succeed()
-                    return [route.read(answer, batch, attempts)]
-                if answer.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-                    self._pause(answer)
-                    continue
-                if answer.status // 100 != 5 and answer.status != HTTPStatus.REQUEST_TIMEOUT:
-                    return await self._refuse(route, batch, answer, attempts)
-            broken += 1
-            reason = self._break(answer)
-            if broken >= self._sender.patience.attempts:
-                return [batch.outcomes("failed", reason, attempts)]
+            if isinstance(answer, str):
+                breaks += 1
+                if breaks >= self._sender.patience.attempts:
+                    return self._answers.put(batch.outcomes("failed", answer, attempts))
+            elif answer.status // 100 == 2:
+                self._refused = 0
+                return self._answers.put(route.read(answer, batch, attempts))
+            elif answer.status not in _THROTTLED:
+                return await self._refuse(route, batch, answer, attempts)
 
     async def _make(self, route: Route, batch: Batch) -> Answer | str:
-        """Return the answer, or why there was none."""
+        """Make the call when it may be; return the answer, or why there was none."""
         async with self._at_once:
-            if not self._is_in_trouble:
+            if not self._troubles:
                 return await self._call(route, batch)
             async with self._probe:
                 return await self._call(route, batch)
 
     async def _call(self, route: Route, batch: Batch) -> Answer | str:
-        while (pause := self._paused_until - self._clock()) > 0:
-            await asyncio.sleep(pause)
+        while (pause := self._paused_until - self._clock()) > 0 and self._problem is None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_stopped.wait(), pause)
         async with self._limiter.call():
             if self._problem is not None:
                 raise self._problem
-            request = route.compose(batch)
-            try:
-                async with self._session.request(
-                    request.method,
-                    request.url,
-                    headers=request.headers,
-                    data=request.body,
-                    # It would carry addresses and keys to where nobody has sent them.
-                    allow_redirects=False,
-                ) as response:
-                    headers = {name.lower(): value for name, value in response.headers.items()}
-                    return Answer(response.status, headers, await response.read())
-            except TimeoutError:
-                return f"no answer within {self._sender.patience.timeout:g} s"
-            except aiohttp.ClientError as error:
-                return f"the connection broke ({type(error).__name__})"
+            known = self._troubles
+            answer = await self._ask(route.compose(batch))
+        if isinstance(answer, str):
+            self._break(answer, known)
+        elif answer.status in _THROTTLED:
+            self._pause(answer, known)
+        else:
+            self._troubles = self._breaks = 0
+            self._last_taken_at = self._clock()
+        return answer
 
-    def _succeed(self) -> None:
-        self._is_in_trouble = False
-        self._last_success_at = self._clock()
-        self._broken = self._paused = self._refused = 0
+    async def _ask(self, request: Request) -> Answer | str:
+        try:
+            async with self._session.request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                data=request.body,
+                # It would carry addresses and keys to where nobody has sent them.
+                allow_redirects=False,
+            ) as response:
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                answer = Answer(response.status, headers, await response.read())
+        except TimeoutError:
+            return f"no answer within {self._sender.patience.timeout:g} s"
+        except aiohttp.ClientError as error:
+            return f"the connection broke ({type(error).__name__})"
+        if answer.status in _THROTTLED:
+            return answer
+        if answer.status // 100 == 5 or answer.status == HTTPStatus.REQUEST_TIMEOUT:
+            return f"the service failed ({answer.status})"
+        return answer
 
-    def _pause(self, answer: Answer) -> None:
+    def _pause(self, answer: Answer, known: int) -> None:
         """Let nobody call before the service wants to be called again."""
-        patience = self._sender.patience
-        self._is_in_trouble = True
-        self._paused += 1
+        backoff = self._meet_trouble(known)
         asked = pause_asked_for(answer, self._sender.outside.clock())
-        pause = self._backoff(self._paused) if asked is None else asked
-        until = self._clock() + pause
-        if until - self._last_success_at > patience.throttled:
+        until = self._clock() + (backoff if asked is None else asked)
+        if until - self._last_taken_at > self._sender.patience.throttled:
             raise self._stop(
                 f"{self._sender.name} asks for patience ({answer.status}) and has taken nothing "
-                f"for {self._clock() - self._last_success_at:,.0f} s; what was not delivered is "
+                f"for {self._clock() - self._last_taken_at:,.0f} s; what was not delivered is "
                 "sent by the next run"
             )
         self._paused_until = max(self._paused_until, until)
 
-    def _backoff(self, times: int) -> float:
-        """Return a pause that doubles, anywhere between nothing and all of it.
-
-        Source: "full jitter" in Exponential Backoff And Jitter, AWS Architecture Blog, 2015.
-        """
-        patience = self._sender.patience
-        longest: float = min(patience.first_pause * 2 ** (times - 1), patience.longest_pause)
-        return longest * self._sender.outside.chance()
-
-    async def _refuse(
-        self, route: Route, batch: Batch, answer: Answer, attempts: int
-    ) -> list[pa.Table]:
-        """Find the rows for which a batch was refused, or say that it is not about rows."""
-        name, credentials = self._sender.name, self._sender.credentials
-        reason = tidy(answer.body.decode("utf-8", "replace"))
-        match answer.status:
-            case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-                raise self._stop(
-                    f"{name} does not let us in ({answer.status}): see to {credentials}"
-                )
-            case HTTPStatus.NOT_FOUND | HTTPStatus.GONE | HTTPStatus.METHOD_NOT_ALLOWED:
-                raise self._stop(
-                    f"{name} has nothing at the address that is configured ({answer.status})"
-                )
-            case status if status // 100 == 3:
-                raise self._stop(
-                    f"{name} has moved ({status}); configure where it is now, because nothing is "
-                    "sent after it"
-                )
-        if batch.rows > 1:
-            first, second = batch.halves()
-            return [
-                *await self.deliver(route, first, attempts),
-                *await self.deliver(route, second, attempts),
-            ]
-        self._refused += 1
-        if self._refused >= _REFUSED_IN_A_ROW:
-            raise self._stop(
-                f"{name} has refused {self._refused:,} rows one after the other, the last with "
-                f"{answer.status}: {reason}"
-            )
-        return [batch.outcomes("failed", f"{answer.status}: {reason}", attempts)]
-
-    def _stop(self, sentence: str) -> DestinationError:
-        """Let no other call begin, and return why."""
-        self._problem = DestinationError(sentence)
-        return self._problem
-
-    def _break(self, answer: Answer | str) -> str:
-        """Let nobody call for a while, because others would meet the same; return what it was."""
-        self._is_in_trouble = True
-        self._broken += 1
-        reason = answer if isinstance(answer, str) else f"the service failed ({answer.status})"
-        if self._broken >= self._sender.patience.attempts * _BATCHES_UNTIL_DOWN:
+    def _break(self, reason: str, known: int) -> None:
+        """Let nobody call for a while, because others would meet the same."""
+        self._breaks += known == self._troubles
+        until = self._clock() + self._meet_trouble(known)
+        if self._breaks >= self._sender.patience.attempts * _BATCHES_UNTIL_DOWN:
             raise self._stop(
                 f"{self._sender.name} seems to be down: {reason}; what was not delivered is sent "
                 "by the next run"
             )
-        until = self._clock() + self._backoff(self._broken)
         self._paused_until = max(self._paused_until, until)
-        return reason
+
+    def _meet_trouble(self, known: int) -> float:
+        """Return how long to pause: twice as long as the last time, and anything down to nothing.
+
+        Calls that began before the trouble was `known` have met the same, however many they are.
+        Source: "full jitter" in Exponential Backoff And Jitter, AWS Architecture Blog, 2015.
+        """
+        patience = self._sender.patience
+        self._troubles += known == self._troubles
+        longest: float = min(
+            patience.first_pause * 2 ** (self._troubles - 1), patience.longest_pause
+        )
+        return longest * self._sender.outside.chance()
+
+    async def _refuse(self, route: Route, batch: Batch, answer: Answer, attempts: int) -> None:
+        """Find the rows for which a batch was refused, or say that it is not about rows."""
+        name, credentials, status = self._sender.name, self._sender.credentials, answer.status
+        if status // 100 == 3:
+            raise self._stop(
+                f"{name} has moved ({status}); configure where it is now, because nothing is sent "
+                "after it"
+            )
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise self._stop(f"{name} does not let us in ({status}): see to {credentials}")
+        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.METHOD_NOT_ALLOWED):
+            raise self._stop(f"{name} has nothing at the address that is configured ({status})")
+        if batch.rows > 1:
+            for half in batch.halves():
+                await self.deliver(route, half, attempts)
+            return
+        reason = f"{status}: {tidy(answer.body.decode('utf-8', 'replace'))}"
+        self._refused += 1
+        if self._refused >= _REFUSED_IN_A_ROW:
+            raise self._stop(
+                f"{name} has refused {self._refused:,} rows one after the other, the last with "
+                f"{reason}"
+            )
+        self._answers.put(batch.outcomes("failed", reason, attempts))
+
+    def _stop(self, sentence: str) -> DestinationError:
+        """Let no other call begin, and return why."""
+        self._problem = DestinationError(sentence)
+        self._is_stopped.set()
+        return self._problem
 
 
 async def _open(sender: Sender) -> _Calls:

@@ -214,6 +214,46 @@ def test_what_ends_while_answers_are_acknowledged_leaves_nothing_unsent(shop: Sh
         assert (outcome.status, outcome.delivered) == ("delivered", 100)
 
 
+def test_what_was_taken_of_a_split_batch_stays_known_where_the_rest_ends_the_delivery(
+    shop: Shop,
+) -> None:
+    for who in ("ada", "bo"):
+        shop.wants(who)
+    # The two together are refused, Ada is taken, and then nobody is let in any more.
+    answers = {1: Fault(422), 3: Fault(401)}
+    with FakeWebhook(faults=answers.get) as service:
+        outcome = deliver(shop, service)
+        assert (outcome.status, outcome.delivered) == ("failed", 1)
+        (taken,) = service.profiles
+
+        service.heard.clear()
+        shop.tomorrow()
+        assert deliver(shop, service).delivered == 1
+        assert [line["profile_id"] for line in service.heard] == [({"ada", "bo"} - {taken}).pop()]
+
+
+def test_calls_that_break_together_are_one_trouble(shop: Shop) -> None:
+    """As when a service starts anew: it is not down because twenty calls were going on."""
+    for number in range(40):
+        shop.wants(f"p{number}")
+    cut = Fault(hangs=0.3, cuts=True)
+    with FakeWebhook(faults=lambda call: cut if call <= 20 else None) as service:
+        outcome = deliver(shop, service, rows_per_call=1, calls_at_once=20, attempts=2)
+        assert (outcome.status, outcome.delivered) == ("delivered", 40), outcome.sentence
+
+
+def test_a_refused_row_is_an_answer_and_ends_the_trouble_before_it(shop: Shop) -> None:
+    """Else broken calls would add up over hours in which the service did answer."""
+    for number in range(12):
+        shop.wants(f"p{number:02}")
+    with FakeWebhook(
+        faults=lambda call: Fault(500) if call % 2 else None, unreadable=lambda line: True
+    ) as service:
+        outcome = deliver(shop, service, rows_per_call=1, calls_at_once=1, attempts=3)
+        assert outcome.failed == 12, outcome.sentence
+        assert "seems to be down" not in outcome.sentence
+
+
 @pytest.mark.parametrize(
     ("told", "seconds"),
     [
