@@ -46,7 +46,7 @@ run: $(READY) data/landing ## run the main job on a simulated shop
 test: $(READY) ## run all tests that need nothing but this machine
 	@$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
-test-slow: $(READY) ## run the long tests: random worlds, kills, real processes (half an hour)
+test-slow: $(READY) ## run the long tests: random worlds, kills, real processes (up to an hour)
 	@$(BIN)/python -m pytest -m slow --timeout 1200 --numprocesses auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 
 $(WAREHOUSES)/.ready: requirements-warehouses.lock

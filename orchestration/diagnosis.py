@@ -14,7 +14,12 @@ from ingestion.landing import list_files
 from ml.params import ParamsError, read_params
 from ml.registry import Registry, RegistryError
 from orchestration import database, lock, manifest, resources, rules, schema, secret_key
-from reverse_etl.configuration import ConfigurationError, Destinations, read_destinations
+from reverse_etl.configuration import (
+    ConfigurationError,
+    Destinations,
+    read_destinations,
+    refuse_missing_secrets,
+)
 from reverse_etl.desired_state import refuse_unknown
 
 SETTINGS_ERRORS = (ConfigurationError, SettingsError, ParamsError)
@@ -65,7 +70,11 @@ def read_settings_files() -> Destinations:
 
 def _settings_files() -> str:
     destinations = read_settings_files()
-    names = ", ".join(destinations.selected(None))
+    selected = destinations.selected(None)
+    held = resources.read_secrets(destinations.secrets(None))
+    for name, settings in selected.items():
+        refuse_missing_secrets(name, settings, held)
+    names = ", ".join(selected)
     if not names:
         raise ConfigurationError(
             f"{resources.DESTINATIONS_FILE}: every destination is disabled, and nobody is told "

@@ -86,7 +86,11 @@ def _find_profiles(connection: duckdb.DuckDBPyConnection, profile_key: str) -> N
 
 
 def _purge_derived(connection: duckdb.DuckDBPyConnection) -> None:
-    """Delete the erased from every table that names people by id, address or key."""
+    """Delete the erased from every table that names people by id, address or key.
+
+    Columns with an address end with `email`; one may be as it was written, before staging made one
+    spelling of it.
+    """
     tables: dict[tuple[str, str], set[str]] = {}
     for schema, table, column in connection.execute(
         """
@@ -97,21 +101,20 @@ def _purge_derived(connection: duckdb.DuckDBPyConnection) -> None:
             columns.database_name = current_database()
             and not list_contains(?, columns.schema_name)
             and not tables.temporary
-            and columns.column_name in ('profile_id', 'profile_key', 'email', 'written_email')
+            and (
+                columns.column_name in ('profile_id', 'profile_key')
+                or (columns.column_name like '%email' and columns.data_type = 'VARCHAR')
+            )
         order by all
         """,
         [list(_OWNED_SCHEMAS)],
     ).fetchall():
         tables.setdefault((schema, table), set()).add(column)
-    erased = {
-        "profile_id": "profile_id in (select profile_id from erased_profiles)",
-        "email": "email in (select email from erased_profiles)",
-        # As it stood in an event, before staging made one spelling of it.
-        "written_email": f"{erasure.normalise('written_email')} in"
-        " (select email from erased_profiles)",
-    }
+    has_keys = {"profile_key", "email"} <= tables.get(
+        ("intermediate", "int_profiles__resolved"), set()
+    )
     # Keys are short numbers that only the newest build can tell.
-    if {"profile_key", "email"} <= tables.get(("intermediate", "int_profiles__resolved"), set()):
+    if has_keys:
         connection.execute(
             """
             create or replace temp table erased_keys as
@@ -119,11 +122,20 @@ def _purge_derived(connection: duckdb.DuckDBPyConnection) -> None:
             where email in (select email from erased_addresses)
             """
         )
-        erased["profile_key"] = "profile_key in (select profile_key from erased_keys)"
     for (schema, table), columns in tables.items():
-        named = " or ".join(erased[name] for name in sorted(columns & erased.keys()))
+        named = []
+        for column in sorted(columns):
+            if column == "profile_id":
+                named.append("profile_id in (select profile_id from erased_profiles)")
+            elif column != "profile_key":
+                address = erasure.normalise(quote(column))
+                named.append(f"{address} in (select email from erased_addresses)")
+            elif has_keys:
+                named.append("profile_key in (select profile_key from erased_keys)")
         if named:
-            connection.execute(f"delete from {quote(schema)}.{quote(table)} where {named}")
+            connection.execute(
+                f"delete from {quote(schema)}.{quote(table)} where {' or '.join(named)}"
+            )
 
 
 def _let_all_be_built_anew(connection: duckdb.DuckDBPyConnection, erased: Erased) -> None:

@@ -118,9 +118,9 @@ def keep_files_open(ref: InstanceRef) -> InstanceRef:
     """Return a store whose SQLite files stay open until it is disposed of; others are as they are.
 
     Dagster makes an engine and a connection for each of thousands of statements, and when the last
-    connection to a file closes, SQLite brings the whole file to the disk: half of a small run. Here
-    a commit does not wait for the disk either: after a loss of power the last events may be
-    missing, and the file is sound (https://sqlite.org/wal.html).
+    connection to a file closes, SQLite brings the whole file to the disk: a good part of a small
+    run. Here a commit does not wait for the disk either: after a loss of power the last events may
+    be missing, and the file is sound (https://sqlite.org/wal.html).
     """
     storage = ref.storage_data
     if storage is None or storage.class_name != DagsterSqliteStorage.__name__:

@@ -9,7 +9,15 @@ from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 # Scores drift every day. They travel when something else about the person changed, and are no
 # news by themselves.
@@ -134,6 +142,21 @@ class FileSettings(DestinationSettings):
     kind: Literal["file"]
 
 
+def _variable(name: str) -> str:
+    """Refuse what cannot name a variable, as a secret that somebody wrote here itself."""
+    if not _VARIABLE_NAME.fullmatch(name):
+        raise ValueError(
+            "must name a variable of the environment in capital letters, such as WEBHOOK_SECRET; "
+            "what it holds is never written here"
+        )
+    return name
+
+
+_IS_VARIABLE = AfterValidator(_variable)
+# The name of a variable of the environment that holds a secret.
+Variable = Annotated[str, _IS_VARIABLE]
+
+
 class ServiceSettings(DestinationSettings):
     """What is asked of every service that is called; times are in seconds.
 
@@ -146,7 +169,10 @@ class ServiceSettings(DestinationSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Return the variables of the environment that hold what nobody else may know."""
-        raise NotImplementedError
+        fields = type(self).model_fields.items()
+        return tuple(
+            getattr(self, name) for name, field in fields if _IS_VARIABLE in field.metadata
+        )
 
 
 class WebhookSettings(ServiceSettings):
@@ -154,16 +180,11 @@ class WebhookSettings(ServiceSettings):
 
     kind: Literal["webhook"]
     url: str
-    secret: str
+    secret: Variable
     rows_per_call: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     bytes_per_call: Annotated[int, Field(ge=1_000, le=100_000_000)] = 1_000_000
     calls_per_second: Annotated[int, Field(ge=1, le=10_000)] = 10
     calls_at_once: Annotated[int, Field(ge=1, le=100)] = 4
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Return the name of the variable with the shared secret."""
-        return (self.secret,)
 
     @field_validator("url")
     @classmethod
@@ -177,21 +198,6 @@ class WebhookSettings(ServiceSettings):
         if parts.username or parts.password:
             raise ValueError("must not hold a password; the calls are signed with `secret`")
         return url
-
-    @field_validator("secret")
-    @classmethod
-    def _is_a_variable(cls, secret: str) -> str:
-        return _variable(secret)
-
-
-def _variable(name: str) -> str:
-    """Refuse what cannot name a variable, as a secret that somebody wrote here itself."""
-    if not _VARIABLE_NAME.fullmatch(name):
-        raise ValueError(
-            "must name a variable of the environment in capital letters, such as WEBHOOK_SECRET; "
-            "what it holds is never written here"
-        )
-    return name
 
 
 _KINDS: Mapping[str, type[DestinationSettings]] = {

@@ -24,6 +24,8 @@ import pyarrow as pa
 from reverse_etl.sending import Answer, Batch, Request, Route, Sender
 from reverse_etl.shipment import OutcomeWord, Report, Shipment, identifier, iso_time
 
+# What every change has beside what it tells.
+_COLUMNS = ("change_number", "action", "profile_id", "email")
 _REFUSALS: Mapping[str, OutcomeWord] = {"failed": "failed", "suppressed": "suppressed"}
 
 
@@ -107,7 +109,7 @@ class WebhookDestination:
 def _properties(shipment: Shipment) -> str:
     """Write the SQL of a profile's fields as one object."""
     types = shipment.types("profile")
-    names = [name for name in types if name not in {"change_number", *_COLUMNS}]
+    names = [name for name in types if name not in _COLUMNS]
     if not names:
         return "map()"
     packed = ", ".join(
@@ -116,9 +118,6 @@ def _properties(shipment: Shipment) -> str:
         for name in names
     )
     return f"struct_pack({packed})"
-
-
-_COLUMNS = ("action", "profile_id", "email")
 
 
 def _read(answer: Answer, batch: Batch, attempts: int) -> pa.Table:
@@ -133,7 +132,7 @@ def _exceptions(body: bytes, batch: Batch) -> Mapping[int, tuple[OutcomeWord, st
     """Read which lines were not taken. Raise where errors are named and cannot be read."""
     try:
         document: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         # Nothing is asked of an answer without errors: many say `ok`.
         return {}
     if not isinstance(document, dict) or not document.get("errors"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import duckdb
+
 from ingestion.erasure import is_valid, normalise
 from ingestion.schema import prepare
 from tests.dbt_project.building import Project
@@ -59,3 +61,25 @@ def test_addresses_are_normalised_and_judged_alike(project: Project) -> None:
             *("a@b.c.", f"{'a' * 250}@b.c", "-@b.c", "a@b..c", "a@b.c"),
         ]
     )
+
+
+def test_a_column_with_addresses_says_so_by_its_name(connection: duckdb.DuckDBPyConnection) -> None:
+    """Who is erased is deleted by these names, before anything is built anew."""
+    columns = connection.execute(
+        """
+        select format('"{}"."{}"', schema_name, table_name), column_name
+        from duckdb_columns() inner join duckdb_tables() using (schema_name, table_name)
+        where data_type = 'VARCHAR' and schema_name in ('intermediate', 'marts', 'sync')
+        order by all
+        """
+    ).fetchall()
+    naming = {
+        (table, column)
+        for table, column in columns
+        if connection.execute(
+            f"select 1 from {table} where regexp_matches(\"{column}\", '^[^ ]+@[^ ]+$') limit 1"
+        ).fetchone()
+    }
+
+    assert ('"intermediate"."int_addresses__written"', "written_email") in naming
+    assert [found for found in naming if not found[1].endswith("email")] == []

@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import duckdb
 import pytest
 
 from tests.dbt_project.building import Project, load_landing
-
-SHARED = Path(__file__).resolve().parents[2] / "../shared/data"
+from tests.real_data import beside_the_project
 
 
 @dataclass(frozen=True)
 class Shop:
-    """A landing folder of real data, when it ends, and how many people are in it."""
+    """A folder of real data, when it ends, and how many people are in it."""
 
     name: str
     as_of: datetime
     profiles: int
-
-    @property
-    def landing(self) -> Path:
-        return SHARED / self.name / "landing"
 
 
 SHOPS = (
@@ -53,15 +47,14 @@ class BuiltShop:
 @pytest.fixture(scope="module", params=SHOPS, ids=lambda shop: shop.name)
 def shop(project: Project, request: pytest.FixtureRequest) -> Iterator[BuiltShop]:
     real: Shop = request.param
-    if not real.landing.is_dir():
-        pytest.skip(f"the real data of {real.name} is not beside the project")
+    landing = beside_the_project(f"{real.name}/landing")
     readers = {".parquet": "read_parquet", ".csv": "read_csv", ".gz": "read_csv"}
     with project.world() as connection:
         connection.execute("set threads = 2")
-        load_landing(connection, real.landing)
+        load_landing(connection, landing)
         project.build(connection, real.as_of)
         for table in ("orders", "order_lines", "products", "consents"):
-            (file,) = (path for path in (real.landing / table).rglob("*") if path.is_file())
+            (file,) = (path for path in (landing / table).rglob("*") if path.is_file())
             reader = readers.get(file.suffix, "read_json")
             connection.execute(
                 f"create temp view {table}_file as select * from {reader}('{file.as_posix()}')"

@@ -13,10 +13,9 @@ from expectations.gate import Verdict
 from expectations.settings import DoorSettings
 from ingestion import loader
 from tests.expectations.world import TUESDAY, add_build
+from tests.real_data import beside_the_project
 
 Connection = duckdb.DuckDBPyConnection
-
-SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 @pytest.fixture
@@ -342,9 +341,7 @@ def test_a_batch_that_was_stopped_stays_stopped_until_enough_good_rows_have_come
 def test_real_shops_pass_both_doors_at_their_own_time(
     warehouse: Connection, settings: DoorSettings, folder: str, as_of: str
 ) -> None:
-    landing = SHARED_DATA / folder / "landing"
-    if not landing.is_dir():
-        pytest.skip("the real data of ../shared/data is not here")
+    landing = beside_the_project(f"{folder}/landing")
 
     behind, before = load_and_judge(
         warehouse, landing, settings, as_of=datetime.fromisoformat(as_of)

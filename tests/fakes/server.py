@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -32,22 +33,21 @@ class Fault:
 Faults = Callable[[int], Fault | None]
 
 
-class FakeService:
+class FakeService(ABC):
     """Serve on 127.0.0.1 within a `with` block; what is heard is read by the test's own thread."""
 
     def __init__(self, faults: Faults = lambda call: None) -> None:
         """Misbehave as `faults` tells."""
         self.faults = faults
         self.arrivals: list[float] = []
+        # What was sent, and whether it was answered as documented with 200.
+        self.calls: list[tuple[bytes, bool]] = []
         self.at_once = self.most_at_once = 0
         self.url = ""
 
+    @abstractmethod
     async def act(self, request: web.Request, body: bytes) -> web.Response:
         """Do what a call asks for, and answer as documented."""
-        raise NotImplementedError
-
-    def hear_answered(self, body: bytes) -> None:
-        """Hear of a call that went through, and that the caller is about to know of."""
 
     def __enter__(self) -> Self:
         """Listen on a free port."""
@@ -84,9 +84,9 @@ class FakeService:
             fault = self.faults(call)
             if fault is None:
                 response = await self.act(request, body)
-                if response.status == 200:
-                    self.hear_answered(body)
+                self.calls.append((body, response.status == 200))
                 return response
+            self.calls.append((body, False))
             if fault.acts:
                 await self.act(request, body)
             if fault.hangs:

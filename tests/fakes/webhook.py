@@ -38,9 +38,6 @@ class FakeWebhook(FakeService):
         self.suppressions: dict[str, str] = {}
         self.heard: list[Line] = []
         self.keys: list[str] = []
-        # Lines of calls that were answered, and those of them that came again.
-        self.answered: set[bytes] = set()
-        self.repeated: list[bytes] = []
 
     async def act(self, request: web.Request, body: bytes) -> web.Response:
         told = dict(part.split("=", 1) for part in request.headers["Mailmart-Signature"].split(","))
@@ -52,7 +49,6 @@ class FakeWebhook(FakeService):
         if any(map(self.unreadable, lines)):
             return web.Response(status=422, text="a line of somebody@example.com is unreadable")
         self.keys.append(request.headers["Idempotency-Key"])
-        self.repeated += [line for line in body.splitlines() if line in self.answered]
         errors = []
         for number, line in enumerate(lines):
             self.heard.append(line)
@@ -63,9 +59,17 @@ class FakeWebhook(FakeService):
                 errors.append({"line": number, "outcome": refusal[0], "reason": refusal[1]})
         return web.json_response({"errors": errors})
 
-    def hear_answered(self, body: bytes) -> None:
-        """Remember what somebody knows that this service has."""
-        self.answered.update(body.splitlines())
+    @property
+    def repeated(self) -> list[bytes]:
+        """Lines that came again although they had been answered."""
+        answered: set[bytes] = set()
+        repeated = []
+        for body, is_answered in self.calls:
+            lines = body.splitlines()
+            repeated += [line for line in lines if line in answered]
+            if is_answered:
+                answered.update(lines)
+        return repeated
 
     def _take(self, line: Line) -> None:
         who, is_removal = line["profile_id"], line["action"] == "remove"

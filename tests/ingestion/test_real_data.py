@@ -2,24 +2,15 @@
 
 import csv
 import json
-from pathlib import Path
 
 import pytest
 
 from tests.ingestion.conftest import World, consent
-
-DATA = Path(__file__).resolve().parents[2] / "../shared/data"
-
-
-def real(folder: str) -> Path:
-    path = DATA / folder
-    if not path.is_dir():
-        pytest.skip(f"the real data of {folder} is not beside this project")
-    return path
+from tests.real_data import beside_the_project
 
 
 def test_the_gift_shop_is_loaded_whole(world: World) -> None:
-    world.landing = real("online-retail") / "landing"
+    world.landing = beside_the_project("online-retail") / "landing"
     report = world.load()
     assert {
         name: table.rows_loaded for name, table in report.tables.items() if table.rows_loaded
@@ -39,7 +30,7 @@ def test_the_gift_shop_is_loaded_whole(world: World) -> None:
 
 
 def test_the_grocer_is_loaded_whole(world: World) -> None:
-    world.landing = real("complete-journey") / "landing"
+    world.landing = beside_the_project("complete-journey") / "landing"
     report = world.load()
     loaded = {name: table.rows_loaded for name, table in report.tables.items()}
     assert (loaded["orders"], loaded["order_lines"], loaded["email_events"]) == (
@@ -60,7 +51,7 @@ def test_the_grocer_is_loaded_whole(world: World) -> None:
     ],
 )
 def test_every_trap_of_csv_spectrum_means_what_it_says(world: World, name: str) -> None:
-    folder = real("csv-spectrum")
+    folder = beside_the_project("csv-spectrum")
     meaning = json.loads((folder / "json" / f"{name}.json").read_text())
     content = (folder / "csvs" / f"{name}.csv").read_bytes().decode()
     end = "\n"
@@ -87,7 +78,7 @@ def test_every_trap_of_csv_spectrum_means_what_it_says(world: World, name: str) 
 
 
 def test_naughty_strings_come_back_as_they_went_in_from_every_format(world: World) -> None:
-    strings = json.loads((real("naughty-strings") / "blns.json").read_text())
+    strings = json.loads((beside_the_project("naughty-strings") / "blns.json").read_text())
     rows = [{"product_id": str(n), "name": text} for n, text in enumerate(strings)]
     world.write_json("products/a.ndjson", rows)
     world.write_parquet(
@@ -109,7 +100,7 @@ def test_naughty_strings_come_back_as_they_went_in_from_every_format(world: Worl
 
 
 def test_naughty_strings_in_every_cell_reject_rows_and_never_the_load(world: World) -> None:
-    strings = json.loads((real("naughty-strings") / "blns.json").read_text())
+    strings = json.loads((beside_the_project("naughty-strings") / "blns.json").read_text())
     for column in ("email", "recorded_at", "expires_at", "status"):
         rows = [consent(**{column: text}) for text in strings]
         world.write_json(f"consents/{column}.ndjson", rows)

@@ -14,10 +14,7 @@ from tests.orchestration import shop
 from tests.orchestration.checkout import Place, small_disk
 from tests.orchestration.conftest import FirstRun
 from tests.orchestration.shop import TUESDAY
-
-NAUGHTY_STRINGS = (
-    Path(__file__).resolve().parents[2] / "../shared/data/naughty-strings/blns.json"
-).resolve()
+from tests.real_data import beside_the_project
 
 
 def test_an_empty_landing_folder_is_told_what_it_wants(empty: Place) -> None:
@@ -124,9 +121,8 @@ def test_rows_that_cannot_be_used_are_kept_with_the_reason_and_are_no_error(empt
 
 @pytest.mark.slow
 def test_naughty_names_go_through_unharmed(empty: Place) -> None:
-    if not NAUGHTY_STRINGS.exists():
-        pytest.skip(f"there is no {NAUGHTY_STRINGS}")
-    names = [name for name in json.loads(NAUGHTY_STRINGS.read_text("utf-8")) if name.strip()]
+    strings = beside_the_project("naughty-strings/blns.json").read_text("utf-8")
+    names = [name for name in json.loads(strings) if name.strip()]
     shop.fill(empty)
     empty.put(
         "contacts/naughty.ndjson",

@@ -72,6 +72,19 @@ def own(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Checko
     return first_run.place.checkout.copied(tmp_path_factory.mktemp("own"))
 
 
+def test_a_secret_that_is_not_set_is_missing(own: Checkout) -> None:
+    with (own.root / "destinations.yml").open("a", encoding="utf-8") as settings:
+        settings.write(
+            "  hook:\n    kind: webhook\n    segments: all\n    properties: all\n"
+            "    url: https://hook.example\n    secret: HOOK_SECRET\n"
+        )
+
+    assert (
+        "destinations.hook needs HOOK_SECRET in the environment" in ill(own.mailmart("doctor"))[0]
+    )
+    assert "(file, hook)" in own.mailmart("doctor", HOOK_SECRET="one").out
+
+
 def rewrite(file: Path, old: str, new: str) -> None:
     text = file.read_text(encoding="utf-8")
     assert old in text

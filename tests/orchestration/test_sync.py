@@ -259,6 +259,7 @@ def test_a_service_that_is_called_hears_it_and_no_log_names_anybody(
     }
     # Logs, pages and Dagster's history are all under data/ and target/.
     told = ("ada@tuesday.example", SECRET, "another secret", "part-of-a-path")
+    assert find_bytes(place.folder, *told) != []
     assert find_bytes(place.checkout.root / "data", *told) == []
     assert find_bytes(place.checkout.root / "target", *told) == []
     assert not any(word in refused.err + ended.err + ended.out for word in told)

@@ -161,7 +161,7 @@ def test_a_service_that_is_called_holds_the_desired_state_when_faults_cease(
             shop.tomorrow()
             want(shop, day)
             service.heard.clear()
-            service.answered.clear()
+            service.calls.clear()
             refused = _refused(shop)
             _break(service, random.Random(day.seed))
             with suppress(Killed):

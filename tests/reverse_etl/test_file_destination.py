@@ -11,11 +11,11 @@ import duckdb
 import pytest
 
 from reverse_etl.configuration import read_destinations
+from tests.real_data import beside_the_project
 from tests.reverse_etl.service import Killed
 from tests.reverse_etl.shop import Shop, configured, manifest, read, told
 
 ROOT = Path(__file__).resolve().parents[2]
-NAUGHTY = ROOT / "../shared/data/naughty-strings"
 
 
 def test_the_files_are_these_bytes(shop: Shop) -> None:
@@ -112,10 +112,8 @@ def test_numbers_times_and_harmless_apostrophes_stay_as_they_are(shop: Shop) -> 
 
 
 def test_naughty_names_come_back_as_they_were(shop: Shop) -> None:
-    lists = sorted(NAUGHTY.glob("*.txt")) if NAUGHTY.exists() else []
-    if not lists:
-        pytest.skip("the folder naughty-strings is not beside the project")
-    names = [line for line in lists[0].read_text("utf-8").split("\n") if line and line[0] != "#"]
+    strings = beside_the_project("naughty-strings/blns.txt").read_text("utf-8")
+    names = [line for line in strings.split("\n") if line and line[0] != "#"]
     rows = [[f"{number:04}", f"{number}@example.com", name] for number, name in enumerate(names)]
     shop.connection.executemany(
         "insert into sync.profiles (profile_id, email, first_name) values (?, ?, ?)", rows

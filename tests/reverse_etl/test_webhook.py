@@ -255,6 +255,28 @@ def test_a_refused_row_is_an_answer_and_ends_the_trouble_before_it(shop: Shop) -
 
 
 @pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        (b"", "delivered"),
+        (b"ok", "delivered"),
+        (b"[" * 100_000, "delivered"),
+        (b'{"errors": []}', "delivered"),
+        (b'{"errors": 7}', "failed"),
+        (b'{"errors": [{"line": 9, "outcome": "failed"}]}', "failed"),
+        (b'{"errors": [{"line": 0, "outcome": "lost"}]}', "failed"),
+        (b'{"errors": [{"line": 0, "outcome": ["failed"]}]}', "failed"),
+    ],
+)
+def test_an_answer_takes_all_unless_it_names_errors_whether_they_can_be_read_or_not(
+    shop: Shop, body: bytes, outcome: str
+) -> None:
+    shop.wants("ada")
+    with FakeWebhook(faults=lambda call: Fault(200, body=body)) as service:
+        deliver(shop, service, properties={})
+    assert shop.asks("select outcome from reverse_etl.receipts") == [(outcome,)]
+
+
+@pytest.mark.parametrize(
     ("told", "seconds"),
     [
         ("7", 7),
