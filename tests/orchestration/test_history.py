@@ -67,9 +67,13 @@ def test_each_statement_of_a_file_finds_the_connection_before_it(tmp_path: Path)
     try:
         with opened(tmp_path) as instance:
             nothing.execute_in_process(instance=instance)
+            assert isinstance(instance.event_log_storage, SqliteEventLogStorage)
+            assert instance.event_log_storage.has_table("asset_keys")
             made.clear()
             instance.get_runs()
             instance.get_asset_keys()
+            # Dagster asks it for each event of an asset.
+            assert instance.event_log_storage.has_table("asset_keys")
             assert made == []
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "connect", count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -240,6 +241,19 @@ def test_calls_that_break_together_are_one_trouble(shop: Shop) -> None:
     with FakeWebhook(faults=lambda call: cut if call <= 20 else None) as service:
         outcome = deliver(shop, service, rows_per_call=1, calls_at_once=20, attempts=2)
         assert (outcome.status, outcome.delivered) == ("delivered", 40), outcome.sentence
+
+
+def test_a_delivery_that_is_over_waits_for_nobody(shop: Shop) -> None:
+    """One call is told to come back in a minute, and the other that the secret is wrong."""
+    for who in ("ada", "bo", "cy", "dee"):
+        shop.wants(who)
+    answers = [Fault(429, {"Retry-After": "60"}), Fault(401, hangs=0.3)]
+    with FakeWebhook(faults=lambda call: answers[call - 1]) as service:
+        began = time.monotonic()
+        outcome = deliver(shop, service, rows_per_call=1, calls_at_once=2)
+        assert "does not let us in (401)" in outcome.sentence
+        assert time.monotonic() - began < 30
+        assert len(service.arrivals) == 2
 
 
 def test_a_refused_row_is_an_answer_and_ends_the_trouble_before_it(shop: Shop) -> None:
