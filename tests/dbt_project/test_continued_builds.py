@@ -10,6 +10,8 @@ from typing import Any
 
 import duckdb
 import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt_common.exceptions import DbtRuntimeError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -321,18 +323,27 @@ def test_a_part_of_a_build_is_no_build(shop: Shop) -> None:
 
 
 @pytest.mark.slow
-def test_a_kill_while_a_build_is_noted_as_finished_leaves_it_finished(shop: Shop) -> None:
+def test_a_kill_while_a_build_is_noted_as_finished_leaves_it_finished(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop.run(later=timedelta(days=10))
-    with duckdb.connect(shop.warehouse) as connection:
-        before = connection.execute("from intermediate.build_states").fetchall()
-    assert str(shop.run()).startswith("as_of goes back")
-    with duckdb.connect(shop.warehouse) as connection:
-        # As it is between the statements that note it: two are finished, and the older one knows
-        # of a later as_of; which cutoffs the tables hold is on no record.
-        connection.executemany(
-            "insert into intermediate.build_states values (?, ?, ?, ?, ?)", before
-        )
-        connection.execute("delete from intermediate.built_cutoffs")
+
+    execute = DuckDBConnectionManager.execute
+
+    def execute_and_die(manager: Any, sql: str, *arguments: Any, **options: Any) -> Any:
+        result = execute(manager, sql, *arguments, **options)
+        if "set is_finished = true" in sql:
+            raise DbtRuntimeError("killed")
+        return result
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DuckDBConnectionManager, "execute", execute_and_die)
+        with pytest.raises(AssertionError, match="killed"):
+            shop.run()
+    # Two are finished, and the older one knows of a later as_of; of the cutoffs in the tables,
+    # which are no longer those of the older one, nothing is on record.
+    assert shop.ask("select count(*) from intermediate.build_states where is_finished") == 2
+    assert shop.ask("select count(*) from intermediate.built_cutoffs") == 0
 
     assert shop.run(later=timedelta(days=13)) == ""
     shop.assert_as_from_nothing(timedelta(days=13))
