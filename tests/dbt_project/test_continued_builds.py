@@ -326,6 +326,12 @@ def test_a_part_of_a_build_is_no_build(shop: Shop) -> None:
 def test_a_kill_while_a_build_is_noted_as_finished_leaves_it_finished(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    in_between = (shop.as_of + timedelta(days=5)).isoformat()
+    for table in ("email_events", "web_events"):
+        shop.ask(
+            f"update raw.{table} set occurred_at = '{in_between}'"
+            f" where rowid = (select max(rowid) from raw.{table})"
+        )
     shop.run(later=timedelta(days=10))
 
     execute = DuckDBConnectionManager.execute
